@@ -1,0 +1,131 @@
+//! The error catalogue: every named cause with its stable code, what it means and what to do next.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::remote::Evidence;
+
+macro_rules! causes {
+    ($($name:ident, $code:literal, $title:literal, $fix:literal;)*) => {
+        /// A named reason why something is not as it should be.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Cause {
+            $(#[doc = $title] $name,)*
+        }
+
+        impl Cause {
+            /// All of them, in the order of the catalogue.
+            pub const ALL: &'static [Cause] = &[$(Cause::$name,)*];
+
+            /// The stable code that scripts may rely on.
+            pub fn code(self) -> &'static str {
+                match self { $(Cause::$name => $code,)* }
+            }
+
+            /// What is wrong, in a sentence.
+            pub fn title(self) -> &'static str {
+                match self { $(Cause::$name => $title,)* }
+            }
+
+            /// What to do next; `{app}`, `{subject}` and `{task}` stand for names.
+            pub fn fix(self) -> &'static str {
+                match self { $(Cause::$name => $fix,)* }
+            }
+        }
+    };
+}
+
+causes! {
+    CredentialsRefused, "credentials.refused", "The app refuses our credentials.",
+        "Enter a new token: lockstep app credentials {app} --token-file FILE. It is tested first; held work then goes out by itself.";
+    AppUnavailable, "app.unavailable", "The app does not answer or says that it is down.",
+        "Nothing to do here: the app is tried again by itself and held work then goes out. To try now: lockstep app test {app}.";
+    AppNotScim, "app.not_scim", "The address answers, but not as a SCIM endpoint.",
+        "Check the base URL (it usually ends in /scim/v2): lockstep app set {app} --base-url URL.";
+    PermissionDenied, "permission.denied", "The credentials lack the right for this request.",
+        "Give the service account the right named in the evidence, then: lockstep retry {app}.";
+    CreateOff, "switch.create_off", "Creating accounts is switched off for this app.",
+        "See what would go out with lockstep plan {app}, then: lockstep app set {app} --create on.";
+    UpdateOff, "switch.update_off", "Updating is switched off for this app.",
+        "See what would go out with lockstep plan {app}, then: lockstep app set {app} --update on.";
+    DeactivateOff, "switch.deactivate_off", "Deactivating is switched off for this app, so a leaver is still active there.",
+        "See what would go out with lockstep plan {app}, then: lockstep app set {app} --deactivate on.";
+    SeatsExhausted, "seats.exhausted", "The app has no free licence for this account.",
+        "Free or buy a seat in the app, then: lockstep retry {app}. Deactivations keep flowing and free seats.";
+    AppRejected, "app.rejected", "The app rejects what we sent.",
+        "Read the app's words in the evidence, mend the value or the mapping (lockstep app mapping {app}), then: lockstep retry {app}.";
+    NeedsDecision, "match.needs_decision", "An account with the same key exists in the app and was not made by us.",
+        "Look at it: lockstep why {subject} --app {app}. To take exact matches over: lockstep app set {app} --link on, then lockstep retry {app}.";
+    Ambiguous, "match.ambiguous", "Several accounts in the app match.",
+        "Remove or rename the surplus accounts in the app, then: lockstep retry {app}.";
+    MatchForeign, "match.foreign", "The account in the app carries the externalId of somebody else.",
+        "Decide in the app whose account it is and correct its externalId, then: lockstep retry {app}.";
+    HiddenConflict, "match.hidden", "The app says that the account exists, but does not show it to us.",
+        "The service account may not see all users, or the app hides accounts that were made by hand. Make it visible or delete it, then: lockstep retry {app}.";
+    MissingInApp, "missing.in_app", "The object was deleted in the app.",
+        "To create it again with its memberships: lockstep app set {app} --missing repair, then lockstep retry {app}.";
+    MappingFailed, "mapping.failed", "A mapping gives no usable value for this user.",
+        "See every value with lockstep app mapping {app} --user {subject}, then mend the mapping or the user.";
+    GuardHeld, "guard.held", "More destructive effects are due than the deletion guard allows.",
+        "Look at them with lockstep plan {app}. If they are meant: lockstep plan {app} --approve.";
+    MemberRefused, "member.refused", "The app refuses this member of the group.",
+        "Read the app's words in the evidence; then: lockstep retry {app}.";
+}
+
+/// A cause with what shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The named cause.
+    pub cause: Cause,
+    /// What shows it: fields by name.
+    pub evidence: Value,
+}
+
+impl Finding {
+    /// A cause with the answer that shows it.
+    pub fn from_answer(cause: Cause, evidence: &Evidence) -> Self {
+        Self { cause, evidence: serde_json::to_value(evidence).unwrap_or(Value::Null) }
+    }
+}
+
+/// Names the cause of a rejected request from what the app said (status, SCIM type, words).
+pub fn diagnose_rejection(evidence: &Evidence) -> Cause {
+    let words = evidence.detail.to_lowercase();
+    let says = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
+    match evidence.status {
+        Some(402) => Cause::SeatsExhausted,
+        _ if says(&["seat", "license limit", "licence limit", "license quota", "no licenses", "user limit"]) => {
+            Cause::SeatsExhausted
+        }
+        Some(401) => Cause::CredentialsRefused,
+        Some(403) => Cause::PermissionDenied,
+        Some(300..=399) => Cause::AppNotScim,
+        Some(404 | 405) if !words.contains("scim") && says(&["<html", "<!doctype"]) => Cause::AppNotScim,
+        _ => Cause::AppRejected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_every_fix_names_a_step() {
+        let codes: BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.code()).collect();
+        assert_eq!(codes.len(), Cause::ALL.len());
+        for cause in Cause::ALL {
+            assert!(cause.fix().len() > 40 && cause.title().ends_with('.'), "{}", cause.code());
+        }
+    }
+
+    #[test]
+    fn rejections_are_named_by_status_and_words() {
+        let answer = |status: u16, detail: &str| Evidence { status: Some(status), detail: detail.into(), ..Evidence::default() };
+        assert_eq!(diagnose_rejection(&answer(403, "Seat limit reached")), Cause::SeatsExhausted);
+        assert_eq!(diagnose_rejection(&answer(403, "not allowed")), Cause::PermissionDenied);
+        assert_eq!(diagnose_rejection(&answer(400, "title too long")), Cause::AppRejected);
+        assert_eq!(diagnose_rejection(&answer(301, "")), Cause::AppNotScim);
+    }
+}

@@ -1,0 +1,410 @@
+//! What must be recorded after a step: intent, link, edges, task, mark and lane, as one plain value.
+
+use serde_json::Value;
+
+use super::LaneSignal;
+use crate::cause::{Cause, Finding, diagnose_rejection};
+use crate::ids::{IntentId, Subject, UserId};
+use crate::mapping::Attributes;
+use crate::plan::{EdgeChange, EdgeNote, Key, Known, Operation, Plan, Resolution, Wait, Write};
+use crate::plan_user::{keys_of, read_attributes};
+use crate::remote::{Evidence, Outcome, Remote};
+use crate::snapshot::{EdgeState, LinkState, Snapshot};
+
+/// Base of the back-off after a failure, in milliseconds; doubled each time, at most a quarter of an hour.
+const BACKOFF_MS: i64 = 1_000;
+const BACKOFF_CAP_MS: i64 = 15 * 60_000;
+
+/// Everything that one transaction records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    /// The intent that ends, and how.
+    pub intent: Option<(IntentId, IntentEnd)>,
+    /// HTTP status and the app's words, for the intent's row.
+    pub evidence: Option<Evidence>,
+    /// What changes in the link.
+    pub link: Option<LinkChange>,
+    /// What changes in memberships.
+    pub edges: Vec<EdgeResult>,
+    /// A problem to be opened (or counted again).
+    pub finding: Option<Finding>,
+    /// What becomes of the mark.
+    pub after: After,
+    /// Generation of the mark that the snapshot was taken under.
+    pub mark_generation: i64,
+    /// The look at the app that was due has been taken.
+    pub verified: bool,
+    /// What the run learned about the lane.
+    pub lane: LaneSignal,
+    /// Name of the write that was applied.
+    pub applied: Option<&'static str>,
+}
+
+/// How an intent ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentEnd {
+    /// It took effect.
+    Applied,
+    /// The app refused it.
+    Rejected,
+    /// Nobody knows yet.
+    Unknown,
+    /// It certainly took no effect.
+    NotApplied,
+}
+
+/// The new content of a link.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkChange {
+    /// The new state.
+    pub state: LinkState,
+    /// The new remote id; none keeps what is there.
+    pub remote_id: Option<String>,
+    /// The new acknowledged attributes; none keeps them.
+    pub acknowledged: Option<Attributes>,
+    /// Values that the app stores in another form than they were sent in.
+    pub normal: Option<Attributes>,
+    /// The keys that the subject holds from now on; none keeps them.
+    pub keys: Option<Vec<Key>>,
+}
+
+/// The result of one membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeResult {
+    /// The member.
+    pub user: UserId,
+    /// Generation of the edge when it was read; it stays dirty if that has risen.
+    pub generation: i64,
+    /// What the app holds.
+    pub state: EdgeState,
+    /// It must be looked at again.
+    pub dirty: bool,
+    /// Why it waits.
+    pub waits: Option<String>,
+    /// Generation of the member's link that the request relied on.
+    pub link_generation: i64,
+}
+
+/// What becomes of the mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Done: deleted if its generation is unchanged.
+    Done,
+    /// The same run goes on with a fresh snapshot.
+    Again,
+    /// Tried again at this time (Unix milliseconds); counts as a failed try if so.
+    Later {
+        /// When.
+        due_ms: i64,
+        /// It was a failure.
+        failed: bool,
+        /// The app must be read then.
+        verify: bool,
+    },
+    /// Waits until that subject gives up the key.
+    WaitFor {
+        /// Who holds the key.
+        holder: Subject,
+        /// The key.
+        key: Key,
+    },
+    /// Parked until the desired state changes or a person retries.
+    Park,
+    /// Stays as it is: the lane is held or throttled.
+    Keep,
+}
+
+fn blank(snapshot: &Snapshot, after: After) -> Settlement {
+    let base = snapshot.base();
+    Settlement {
+        intent: None,
+        evidence: None,
+        link: None,
+        edges: vec![],
+        finding: None,
+        after,
+        mark_generation: base.mark.as_ref().map_or(0, |mark| mark.generation),
+        verified: false,
+        lane: LaneSignal::Fine,
+        applied: None,
+    }
+}
+
+/// Records a plan that needs no request.
+pub(super) fn without_request(snapshot: &Snapshot, known: &Known, plan: &Plan) -> Settlement {
+    let base = snapshot.base();
+    let mut settlement = match &plan.operation {
+        Operation::Wait(Wait::InFlight { until_ms }) => {
+            blank(snapshot, After::Later { due_ms: *until_ms, failed: false, verify: false })
+        }
+        Operation::Wait(Wait::Key { key, holder }) => {
+            blank(snapshot, After::WaitFor { holder: holder.clone(), key: key.clone() })
+        }
+        Operation::Wait(Wait::AppNotActive) => blank(snapshot, After::Keep),
+        Operation::Blocked(finding) => {
+            Settlement { finding: Some(finding.clone()), ..blank(snapshot, After::Park) }
+        }
+        Operation::Adopt { remote, acknowledged, state, keys } => {
+            let link = LinkChange {
+                state: *state,
+                remote_id: Some(remote.id.clone()),
+                acknowledged: Some(acknowledged.clone()),
+                normal: Some(Attributes::new()),
+                keys: Some(keys.clone()),
+            };
+            Settlement { link: Some(link), applied: Some("link"), ..blank(snapshot, After::Again) }
+        }
+        Operation::Relink { state } => {
+            let lost = matches!(state, LinkState::Lost | LinkState::Tombstone);
+            let link = LinkChange {
+                state: *state,
+                remote_id: None,
+                acknowledged: lost.then(Attributes::new),
+                normal: lost.then(Attributes::new),
+                keys: lost.then(Vec::new),
+            };
+            Settlement { link: Some(link), ..blank(snapshot, After::Again) }
+        }
+        _ => blank(snapshot, After::Done),
+    };
+    if let (Some(intent), Some(how)) = (&base.intent, plan.resolves) {
+        settlement.intent = Some((intent.id.clone(), resolution_end(how)));
+        let closes_ms = intent.sent_ms.saturating_add(base.app.app.settings.in_flight_window_ms);
+        if settlement.after == After::Done && base.now_ms < closes_ms {
+            // A late request may still arrive and undo what was found now: look once more when its window is over.
+            settlement.after = After::Later { due_ms: closes_ms, failed: false, verify: true };
+        }
+    }
+    settlement.verified = known.observed.is_some() && settlement.after != After::Again;
+    settlement
+}
+
+/// Records memberships that need no request now.
+pub(super) fn noted(snapshot: &Snapshot, noted: &[EdgeNote], resolves: Option<Resolution>) -> Settlement {
+    let mut settlement = blank(snapshot, After::Again);
+    settlement.edges = noted.iter().map(note_result).collect();
+    if let (Some(intent), Some(how)) = (&snapshot.base().intent, resolves) {
+        settlement.intent = Some((intent.id.clone(), resolution_end(how)));
+    }
+    settlement
+}
+
+/// Records that a read did not give an answer.
+pub(super) fn read_failed(snapshot: &Snapshot, outcome: Outcome) -> Settlement {
+    let mut settlement = failed(snapshot, outcome);
+    if settlement.after == After::Again {
+        settlement.after = After::Park;
+    }
+    settlement
+}
+
+/// Records the outcome of a write.
+pub(super) fn written(snapshot: &Snapshot, write: &Write, intent: IntentId, outcome: Outcome) -> Settlement {
+    let (mut settlement, end) = match outcome {
+        Outcome::Applied(remote) => (applied(snapshot, write, remote.as_ref()), IntentEnd::Applied),
+        Outcome::Found(_) => (applied(snapshot, write, None), IntentEnd::Applied),
+        Outcome::Missing(evidence) => (missing(snapshot, write, evidence), IntentEnd::NotApplied),
+        Outcome::Unknown(evidence) => (unknown(snapshot, evidence), IntentEnd::Unknown),
+        Outcome::Conflict(evidence) if matches!(write, Write::Create { .. }) => {
+            (conflict(snapshot, evidence), IntentEnd::Rejected)
+        }
+        Outcome::Rejected(evidence) | Outcome::Conflict(evidence) => {
+            (rejected(snapshot, write, evidence), IntentEnd::Rejected)
+        }
+        other => (failed(snapshot, other), IntentEnd::NotApplied),
+    };
+    if let (Write::Members { .. }, IntentEnd::NotApplied) = (write, end) {
+        settlement.edges.extend(edges_of(write, |_| None, true));
+    }
+    settlement.intent = Some((intent, end));
+    settlement
+}
+
+fn applied(snapshot: &Snapshot, write: &Write, remote: Option<&Remote>) -> Settlement {
+    let mut settlement = Settlement { applied: Some(write.name()), ..blank(snapshot, After::Done) };
+    match write {
+        Write::Create { attributes, keys, .. } => match remote {
+            Some(remote) => {
+                settlement.link = Some(LinkChange {
+                    state: LinkState::Live,
+                    remote_id: Some(remote.id.clone()),
+                    acknowledged: Some(attributes.clone()),
+                    normal: Some(normal_form(attributes, &remote.doc)),
+                    keys: Some(keys.clone()),
+                });
+                settlement.after = if snapshot_is_group(snapshot) { After::Again } else { After::Done };
+            }
+            // 2xx without the object: it must be found before it can be linked.
+            None => return unknown(snapshot, Evidence { detail: "created without a body".into(), ..Evidence::default() }),
+        },
+        Write::Update { after, state, keys, .. } => {
+            settlement.link = Some(LinkChange {
+                state: *state,
+                remote_id: None,
+                acknowledged: Some(after.clone()),
+                normal: remote.map(|remote| normal_form(after, &remote.doc)),
+                keys: (!snapshot_is_group(snapshot)).then(|| keys.clone()),
+            });
+            settlement.after = After::Again;
+        }
+        Write::Deactivate { after, .. } => {
+            settlement.link = Some(LinkChange {
+                state: LinkState::Disabled,
+                remote_id: None,
+                acknowledged: Some(after.clone()),
+                normal: None,
+                keys: Some(keys_of(after)),
+            });
+        }
+        Write::Delete { .. } => settlement.link = Some(gone(LinkState::Tombstone)),
+        Write::Members { noted, .. } => {
+            settlement.edges = edges_of(write, |added| Some(if added { EdgeState::Present } else { EdgeState::Absent }), false);
+            settlement.edges.extend(noted.iter().map(note_result));
+            settlement.after = After::Again;
+        }
+    }
+    settlement
+}
+
+fn gone(state: LinkState) -> LinkChange {
+    LinkChange {
+        state,
+        remote_id: None,
+        acknowledged: Some(Attributes::new()),
+        normal: Some(Attributes::new()),
+        keys: Some(vec![]),
+    }
+}
+
+/// Values that the answer shows in another form than they were sent; a value it leaves out counts as null.
+fn normal_form(sent: &Attributes, doc: &Value) -> Attributes {
+    if !doc.is_object() {
+        return Attributes::new();
+    }
+    let shown = read_attributes(doc, sent.keys());
+    sent.iter()
+        .filter_map(|(path, value)| shown.get(path).filter(|shown| *shown != value).map(|shown| (path.clone(), shown.clone())))
+        .collect()
+}
+
+fn missing(snapshot: &Snapshot, write: &Write, evidence: Evidence) -> Settlement {
+    let mut settlement = Settlement { evidence: Some(evidence), ..blank(snapshot, After::Again) };
+    match write {
+        Write::Delete { .. } => {
+            settlement.link = Some(gone(LinkState::Tombstone));
+            settlement.after = After::Done;
+        }
+        Write::Create { .. } => settlement = rejected(snapshot, write, settlement.evidence.unwrap_or_default()),
+        // The snapshot of the next round shows the object as gone; the policy then decides.
+        _ => settlement.after = After::Later { due_ms: snapshot.base().now_ms, failed: false, verify: true },
+    }
+    settlement
+}
+
+fn unknown(snapshot: &Snapshot, evidence: Evidence) -> Settlement {
+    let due_ms = retry_at(snapshot);
+    let after = After::Later { due_ms, failed: true, verify: false };
+    Settlement { evidence: Some(evidence), lane: LaneSignal::Suspect, ..blank(snapshot, after) }
+}
+
+/// 409 on a create although the look-up found nothing: look again now, by every key.
+fn conflict(snapshot: &Snapshot, evidence: Evidence) -> Settlement {
+    let attempts = snapshot.base().mark.as_ref().map_or(0, |mark| mark.attempts);
+    if attempts >= 3 {
+        let finding = Finding::from_answer(Cause::HiddenConflict, &evidence);
+        return Settlement { finding: Some(finding), evidence: Some(evidence), ..blank(snapshot, After::Park) };
+    }
+    let after = After::Later { due_ms: retry_at(snapshot), failed: true, verify: false };
+    Settlement { evidence: Some(evidence), ..blank(snapshot, after) }
+}
+
+fn rejected(snapshot: &Snapshot, write: &Write, evidence: Evidence) -> Settlement {
+    let mut settlement = Settlement { evidence: Some(evidence.clone()), ..blank(snapshot, After::Park) };
+    if let Write::Members { add, remove, noted, .. } = write {
+        settlement.after = After::Again;
+        settlement.edges = noted.iter().map(note_result).collect();
+        if add.len() + remove.len() > 1 {
+            settlement.edges.extend(edges_of(write, |_| None, true));
+            return settlement;
+        }
+        // One membership alone: this is the one that the app refuses. Removing who is not there is what was wanted.
+        let result = |added: bool| Some(if added { EdgeState::Refused } else { EdgeState::Absent });
+        settlement.edges.extend(edges_of(write, result, false));
+        if !add.is_empty() {
+            for edge in &mut settlement.edges {
+                if edge.state == EdgeState::Refused {
+                    edge.waits = Some("refused_by_app".into());
+                }
+            }
+            settlement.finding = Some(Finding::from_answer(Cause::MemberRefused, &evidence));
+        }
+        return settlement;
+    }
+    settlement.finding = Some(Finding::from_answer(diagnose_rejection(&evidence), &evidence));
+    settlement
+}
+
+fn failed(snapshot: &Snapshot, outcome: Outcome) -> Settlement {
+    match outcome {
+        Outcome::Throttled { after_ms } => {
+            Settlement { lane: LaneSignal::Throttled(after_ms), ..blank(snapshot, After::Keep) }
+        }
+        Outcome::Unauthorized(evidence) | Outcome::Down(evidence) => {
+            let keep = blank(snapshot, After::Keep);
+            Settlement { evidence: Some(evidence), lane: LaneSignal::Suspect, ..keep }
+        }
+        Outcome::Unknown(evidence) => {
+            let after = After::Later { due_ms: retry_at(snapshot), failed: true, verify: false };
+            Settlement { evidence: Some(evidence), lane: LaneSignal::Suspect, ..blank(snapshot, after) }
+        }
+        Outcome::Rejected(evidence) | Outcome::Missing(evidence) | Outcome::Conflict(evidence) => {
+            let finding = Finding::from_answer(diagnose_rejection(&evidence), &evidence);
+            Settlement { finding: Some(finding), evidence: Some(evidence), ..blank(snapshot, After::Park) }
+        }
+        Outcome::Applied(_) | Outcome::Found(_) => blank(snapshot, After::Again),
+    }
+}
+
+fn retry_at(snapshot: &Snapshot) -> i64 {
+    let base = snapshot.base();
+    let attempts = base.mark.as_ref().map_or(0, |mark| mark.attempts).clamp(0, 20);
+    let pause = BACKOFF_MS.saturating_mul(1 << attempts).min(BACKOFF_CAP_MS);
+    base.now_ms.saturating_add(pause)
+}
+
+fn note_result(note: &EdgeNote) -> EdgeResult {
+    EdgeResult {
+        user: note.user.clone(),
+        generation: note.generation,
+        state: note.state,
+        dirty: false,
+        waits: note.waits.map(str::to_owned),
+        link_generation: 0,
+    }
+}
+
+/// Results of the edges of a request. `state` gives what the app holds for added (true) and removed (false) ones; none:
+/// it is not known, which is what the intent had already noted.
+fn edges_of(write: &Write, state: impl Fn(bool) -> Option<EdgeState>, dirty: bool) -> Vec<EdgeResult> {
+    let Write::Members { add, remove, .. } = write else { return vec![] };
+    let result = |edge: &EdgeChange, added: bool| EdgeResult {
+        user: edge.user.clone(),
+        generation: edge.generation,
+        state: state(added).unwrap_or(EdgeState::Unknown),
+        dirty,
+        waits: None,
+        link_generation: edge.link_generation,
+    };
+    add.iter().map(|edge| result(edge, true)).chain(remove.iter().map(|edge| result(edge, false))).collect()
+}
+
+fn resolution_end(how: Resolution) -> IntentEnd {
+    match how {
+        Resolution::Applied => IntentEnd::Applied,
+        Resolution::NotApplied => IntentEnd::NotApplied,
+    }
+}
+
+fn snapshot_is_group(snapshot: &Snapshot) -> bool {
+    matches!(snapshot, Snapshot::Group(_))
+}

@@ -1,0 +1,20 @@
+//! What should be true of every account, and the operations that make it so.
+//!
+//! Rule: pure and synchronous. No clock, no randomness, no I/O, no logging: the same input gives the same bytes. Deliberately
+//! absent: SQL, HTTP, and everything that knows how a value was read or how a request is carried out.
+
+pub mod app;
+pub mod audit;
+pub mod cause;
+mod check;
+pub mod directory;
+pub mod executor;
+pub mod expression;
+pub mod ids;
+pub mod mapping;
+pub mod plan;
+mod plan_group;
+pub mod plan_user;
+pub mod remote;
+pub mod snapshot;
+pub mod write_call;

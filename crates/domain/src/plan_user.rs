@@ -1,0 +1,451 @@
+//! Plans a user's account: what it should be, what is known of it, and the next step between the two.
+
+use scim::PatchPath;
+use serde_json::{Value, json};
+
+use crate::app::{Deprovision, Linking, MissingPolicy};
+use crate::cause::Cause;
+use crate::ids::Subject;
+use crate::mapping::{Attributes, MappingError, MappingInput};
+use crate::plan::{
+    Candidate, Key, Known, Locate, Matched, Observed, Operation, Plan, Reasons, Resolution, Wait, Write,
+};
+use crate::remote::{Remote, RemoteKind};
+use crate::snapshot::{Entitlement, Link, LinkState, UserSnapshot};
+
+/// What the account should be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Desired {
+    /// There, active, with these attributes.
+    Present(Attributes),
+    /// There, but deactivated.
+    Disabled,
+    /// Not there.
+    Absent,
+    /// Whatever it is: not ours to manage.
+    Unmanaged,
+    /// It should be there, but the mapping gives no usable document.
+    Invalid(MappingError),
+}
+
+/// Works out what the account of this user should be, with the reasons.
+pub fn desired(snapshot: &UserSnapshot) -> (Desired, Vec<crate::plan::Reason>) {
+    let mut reasons = Reasons::default();
+    let desired = desire(snapshot, &mut reasons);
+    (desired, reasons.0)
+}
+
+/// The keys of an account that must be unique in the app.
+pub fn keys_of(attributes: &Attributes) -> Vec<Key> {
+    let name = attributes.get("userName").and_then(Value::as_str);
+    name.map(|name| Key { attribute: "userName".into(), value_key: scim::fold(name) }).into_iter().collect()
+}
+
+/// What a document read from the app holds at the given paths; absent is null. `active` is always included.
+pub fn read_attributes<'a>(doc: &Value, paths: impl Iterator<Item = &'a String>) -> Attributes {
+    let mut attributes: Attributes = paths
+        .filter(|path| *path != "active")
+        .map(|path| {
+            let found = PatchPath::parse(path).ok().and_then(|parsed| parsed.get(doc).first().map(|value| (*value).clone()));
+            (path.clone(), found.unwrap_or(Value::Null))
+        })
+        .collect();
+    attributes.insert("active".into(), json!(doc.get("active").and_then(Value::as_bool).unwrap_or(true)));
+    attributes
+}
+
+pub(crate) fn plan_user(snapshot: &UserSnapshot, known: &Known) -> Plan {
+    let mut reasons = Reasons::default();
+    let wanted = desire(snapshot, &mut reasons);
+    let link = snapshot.base.link.as_ref();
+    match link.map(|link| (link, link.state)) {
+        Some((link, LinkState::Live | LinkState::Disabled)) => plan_linked(snapshot, known, link, wanted, reasons),
+        Some((link, LinkState::Unmanaged)) if matches!(wanted, Desired::Present(_)) => {
+            plan_linked(snapshot, known, link, wanted, reasons)
+        }
+        Some((_, LinkState::Unmanaged)) => reasons.finish(Operation::Nothing),
+        _ => plan_unlinked(snapshot, known, wanted, reasons),
+    }
+}
+
+fn desire(snapshot: &UserSnapshot, reasons: &mut Reasons) -> Desired {
+    let settings = &snapshot.base.app.app.settings;
+    let leaving = |reasons: &mut Reasons| {
+        match settings.deprovision {
+            Deprovision::Deactivate => {
+                reasons.add("policy.deactivate", "The policy is to deactivate such accounts.");
+                Desired::Disabled
+            }
+            Deprovision::Delete => {
+                reasons.add("policy.delete", "The policy is to delete such accounts.");
+                Desired::Absent
+            }
+            Deprovision::Leave => {
+                reasons.add("policy.leave", "The policy is to leave such accounts alone.");
+                Desired::Unmanaged
+            }
+        }
+    };
+    if snapshot.user.deleted_ms.is_some() {
+        reasons.add("deleted", "The user was deleted in the directory.");
+        return leaving(reasons);
+    }
+    let Some(best) = snapshot.entitlements.first() else {
+        reasons.add("not_assigned", "The user is not assigned to the app, neither directly nor through a group.");
+        return leaving(reasons);
+    };
+    match best {
+        Entitlement::Direct => reasons.add("assigned", "The user is assigned to the app directly."),
+        Entitlement::Group { name, .. } => {
+            reasons.add("assigned", format!("The user is assigned to the app through the group '{name}'."));
+        }
+    }
+    if let Some(scope) = &snapshot.base.app.scope {
+        if !scope.matches(&snapshot.base.app.user_type, &snapshot.user.doc) {
+            reasons.add("out_of_scope", format!("The scope filter of the app does not hold for the user: {scope}"));
+            return leaving(reasons);
+        }
+        reasons.add("in_scope", format!("The scope filter holds: {scope}"));
+    }
+    if !snapshot.user.active {
+        reasons.add("inactive", "The user is inactive in the directory.");
+        return if settings.deprovision == Deprovision::Leave { Desired::Unmanaged } else { Desired::Disabled };
+    }
+    match map(snapshot) {
+        Ok(attributes) => Desired::Present(attributes),
+        Err(error) => Desired::Invalid(error),
+    }
+}
+
+fn map(snapshot: &UserSnapshot) -> Result<Attributes, MappingError> {
+    let app = &snapshot.base.app;
+    let input = MappingInput {
+        user: &snapshot.user.doc,
+        manager: snapshot.manager.as_ref().map(|manager| &manager.user.doc),
+        manager_account: snapshot.manager.as_ref().and_then(|manager| manager.account.as_deref()),
+        groups: &snapshot.groups,
+    };
+    let mut attributes = app.mapping.evaluate(&input, &app.user_type)?;
+    attributes.insert("externalId".into(), json!(snapshot.user.id.as_str()));
+    attributes.insert("active".into(), json!(true));
+    Ok(attributes)
+}
+
+fn plan_unlinked(snapshot: &UserSnapshot, known: &Known, wanted: Desired, mut reasons: Reasons) -> Plan {
+    let base = &snapshot.base;
+    let unknown = base.intent.as_ref().filter(|intent| intent.kind == "create");
+    let attributes = match (&wanted, unknown) {
+        (Desired::Present(attributes), _) => attributes,
+        (Desired::Invalid(error), None) => {
+            let evidence = json!({"attribute": error.target, "problem": error.problem});
+            return reasons.blocked(Cause::MappingFailed, evidence);
+        }
+        (_, None) => return reasons.finish(Operation::Nothing),
+        (_, Some(_)) => &Attributes::new(),
+    };
+    let Some(candidates) = &known.candidates else {
+        reasons.add("locate", "The account is looked up in the app, by externalId and then by the matching attribute.");
+        return reasons.finish(Operation::Locate(locate(snapshot, attributes)));
+    };
+    if let Some(found) = pick_own(candidates, unknown.is_some()) {
+        reasons.add("found_own", "The app has the account that we created.");
+        return adopt(snapshot, found, attributes, reasons);
+    }
+    let mut plan = match unknown {
+        Some(intent) => {
+            let until_ms = intent.sent_ms.saturating_add(base.app.app.settings.in_flight_window_ms);
+            if base.now_ms < until_ms {
+                reasons.add("in_flight", "A create request got no answer and may still take effect; it is waited for.");
+                return reasons.finish(Operation::Wait(Wait::InFlight { until_ms }));
+            }
+            reasons.add("in_flight_over", "The unanswered create request did not take effect within its window.");
+            if matches!(wanted, Desired::Present(_)) {
+                create(snapshot, known, candidates, attributes, reasons)
+            } else {
+                reasons.finish(Operation::Nothing)
+            }
+        }
+        None => return create(snapshot, known, candidates, attributes, reasons),
+    };
+    plan.resolves = Some(Resolution::NotApplied);
+    plan
+}
+
+/// The account that is ours: it carries our externalId; or, after an unanswered create that a look-up had preceded, the
+/// only one with our key and no other externalId.
+fn pick_own(candidates: &[Candidate], created: bool) -> Option<&Candidate> {
+    let own: Vec<_> = candidates.iter().filter(|found| found.matched == Matched::ExternalId).collect();
+    match own.as_slice() {
+        [only] => Some(only),
+        [] if created && candidates.len() == 1 => {
+            candidates.first().filter(|found| found.remote.external_id().is_none() && found.taken_by.is_none())
+        }
+        _ => None,
+    }
+}
+
+fn locate(snapshot: &UserSnapshot, attributes: &Attributes) -> Locate {
+    let attribute = snapshot.base.app.app.settings.matching.clone();
+    let value = attributes.get(&attribute).and_then(Value::as_str).unwrap_or(&snapshot.user.user_name).to_owned();
+    Locate { kind: RemoteKind::User, external_id: snapshot.user.id.as_str().to_owned(), attribute, value }
+}
+
+fn create(
+    snapshot: &UserSnapshot,
+    known: &Known,
+    candidates: &[Candidate],
+    attributes: &Attributes,
+    mut reasons: Reasons,
+) -> Plan {
+    let settings = &snapshot.base.app.app.settings;
+    match candidates {
+        [] => {}
+        [only] if only.taken_by.is_some() => {
+            reasons.add("match.taken", "The matching account belongs to another user of the directory.");
+            return match &only.taken_by {
+                Some(holder) => {
+                    let value = attributes.get(&settings.matching).and_then(Value::as_str).unwrap_or_default();
+                    let key = Key { attribute: settings.matching.clone(), value_key: scim::fold(value) };
+                    reasons.finish(Operation::Wait(Wait::Key { key, holder: holder.clone() }))
+                }
+                None => reasons.finish(Operation::Nothing),
+            };
+        }
+        [only] if only.remote.external_id().is_some() => {
+            return reasons.blocked(Cause::MatchForeign, describe_candidates(candidates));
+        }
+        [only] if settings.link == Linking::On => {
+            reasons.add("link.on", "An account with the same key exists and linking is on.");
+            return adopt(snapshot, only, attributes, reasons);
+        }
+        [_] => return reasons.blocked(Cause::NeedsDecision, describe_candidates(candidates)),
+        _ => return reasons.blocked(Cause::Ambiguous, describe_candidates(candidates)),
+    }
+    if known.conflict {
+        return reasons.blocked(Cause::HiddenConflict, json!({"matching": settings.matching}));
+    }
+    if !settings.create {
+        return reasons.blocked(Cause::CreateOff, json!({"switch": "create", "lookup": "no account found"}));
+    }
+    if let Some(plan) = key_wait(snapshot, attributes, &mut reasons) {
+        return plan;
+    }
+    reasons.add("create", "No account was found, so one is created.");
+    reasons.finish(Operation::Write(Write::Create {
+        kind: RemoteKind::User,
+        attributes: attributes.clone(),
+        keys: keys_of(attributes),
+    }))
+}
+
+fn adopt(snapshot: &UserSnapshot, found: &Candidate, attributes: &Attributes, reasons: Reasons) -> Plan {
+    let acknowledged = read_attributes(&found.remote.doc, attributes.keys());
+    let state = if found.remote.is_active() { LinkState::Live } else { LinkState::Disabled };
+    let created = snapshot.base.intent.as_ref().is_some_and(|intent| intent.kind == "create");
+    let keys = keys_of(&acknowledged);
+    let mut plan = reasons.finish(Operation::Adopt { remote: found.remote.clone(), acknowledged, state, keys });
+    plan.resolves = created.then_some(Resolution::Applied);
+    plan
+}
+
+fn plan_linked(snapshot: &UserSnapshot, known: &Known, link: &Link, wanted: Desired, mut reasons: Reasons) -> Plan {
+    let base = &snapshot.base;
+    let Some(remote_id) = link.remote_id.clone() else {
+        return reasons.finish(Operation::Relink { state: LinkState::Lost });
+    };
+    let verify = base.mark.as_ref().is_some_and(|mark| mark.verify_due(base.now_ms));
+    let must_read = base.intent.is_some() || verify || link.state == LinkState::Unmanaged;
+    if must_read && known.observed.is_none() {
+        reasons.add("verify", "What the app really holds is read first.");
+        return reasons.finish(Operation::Verify { kind: RemoteKind::User, remote_id });
+    }
+    let mut plan = match &known.observed {
+        Some(Observed::Gone) => plan_gone(snapshot, link, &wanted, reasons),
+        Some(Observed::There(remote)) => plan_change(snapshot, link, Some(remote), remote_id, wanted, reasons),
+        None => plan_change(snapshot, link, None, remote_id, wanted, reasons),
+    };
+    if base.intent.is_some() {
+        let written = matches!(plan.operation, Operation::Write(_));
+        plan.resolves = Some(if written { Resolution::NotApplied } else { Resolution::Applied });
+    }
+    plan
+}
+
+fn plan_gone(snapshot: &UserSnapshot, link: &Link, wanted: &Desired, mut reasons: Reasons) -> Plan {
+    reasons.add("missing.in_app", "The account is gone in the app.");
+    let deleting = snapshot.base.intent.as_ref().is_some_and(|intent| intent.kind == "delete");
+    if deleting || !matches!(wanted, Desired::Present(_)) {
+        let state = if deleting { LinkState::Tombstone } else { LinkState::Lost };
+        return reasons.finish(Operation::Relink { state });
+    }
+    match snapshot.base.app.app.settings.missing {
+        MissingPolicy::Repair => reasons.finish(Operation::Relink { state: LinkState::Lost }),
+        MissingPolicy::Ask => reasons.blocked(Cause::MissingInApp, json!({"account": link.remote_id})),
+        MissingPolicy::Accept => reasons.finish(Operation::Relink { state: LinkState::Unmanaged }),
+    }
+}
+
+fn plan_change(
+    snapshot: &UserSnapshot,
+    link: &Link,
+    seen: Option<&Remote>,
+    remote_id: String,
+    wanted: Desired,
+    mut reasons: Reasons,
+) -> Plan {
+    let settings = &snapshot.base.app.app.settings;
+    let current = seen.map_or_else(|| link.acknowledged.clone(), |remote| current_attributes(link, remote, &wanted));
+    let active = current.get("active").and_then(Value::as_bool).unwrap_or(link.state == LinkState::Live);
+    match wanted {
+        Desired::Invalid(error) => {
+            reasons.blocked(Cause::MappingFailed, json!({"attribute": error.target, "problem": error.problem}))
+        }
+        Desired::Unmanaged => reasons.finish(Operation::Relink { state: LinkState::Unmanaged }),
+        Desired::Absent if !settings.deactivate => {
+            reasons.blocked(Cause::DeactivateOff, json!({"switch": "deactivate", "account": remote_id}))
+        }
+        Desired::Absent => {
+            reasons.add("delete", "The account is deleted.");
+            reasons.finish(Operation::Write(Write::Delete { kind: RemoteKind::User, remote_id }))
+        }
+        Desired::Disabled if !active && link.state == LinkState::Disabled => {
+            reasons.add("converged", "The account is deactivated, as it should be.");
+            reasons.finish(Operation::Nothing)
+        }
+        Desired::Disabled if !active => reasons.finish(Operation::Relink { state: LinkState::Disabled }),
+        Desired::Disabled if !settings.deactivate => {
+            reasons.blocked(Cause::DeactivateOff, json!({"switch": "deactivate", "account": remote_id}))
+        }
+        Desired::Disabled => {
+            reasons.add("deactivate", "The account is deactivated.");
+            let mut after = link.acknowledged.clone();
+            after.insert("active".into(), json!(false));
+            reasons.finish(Operation::Write(Write::Deactivate { remote_id, after }))
+        }
+        Desired::Present(attributes) => plan_update(snapshot, link, &current, remote_id, &attributes, reasons),
+    }
+}
+
+/// What the app holds; a value in its learned normal form counts as the value that was sent.
+fn current_attributes(link: &Link, remote: &Remote, wanted: &Desired) -> Attributes {
+    let mut paths: Vec<&String> = link.acknowledged.keys().collect();
+    if let Desired::Present(attributes) = wanted {
+        paths.extend(attributes.keys());
+    }
+    let mut current = read_attributes(&remote.doc, paths.into_iter());
+    for (path, value) in &mut current {
+        if let (Some(normal), Some(sent)) = (link.normal.get(path), link.acknowledged.get(path))
+            && normal == value
+        {
+            *value = sent.clone();
+        }
+    }
+    current
+}
+
+fn plan_update(
+    snapshot: &UserSnapshot,
+    link: &Link,
+    current: &Attributes,
+    remote_id: String,
+    wanted: &Attributes,
+    mut reasons: Reasons,
+) -> Plan {
+    let app = &snapshot.base.app;
+    let changes = changes(current, wanted, app.mapping.create_only());
+    if changes.is_empty() {
+        if link.state != LinkState::Live {
+            return reasons.finish(Operation::Relink { state: LinkState::Live });
+        }
+        reasons.add("converged", "The account is as it should be.");
+        return reasons.finish(Operation::Nothing);
+    }
+    if !app.app.settings.update {
+        let paths: Vec<_> = changes.keys().collect();
+        return reasons.blocked(Cause::UpdateOff, json!({"switch": "update", "attributes": paths}));
+    }
+    if let Some(plan) = key_wait(snapshot, wanted, &mut reasons) {
+        return break_cycle(snapshot, link, &remote_id, wanted, plan);
+    }
+    let names: Vec<_> = changes.keys().map(String::as_str).collect();
+    reasons.add("update", format!("These attributes differ: {}.", names.join(", ")));
+    reasons.finish(Operation::Write(Write::Update {
+        kind: RemoteKind::User,
+        remote_id,
+        changes,
+        before: current.clone(),
+        after: wanted.clone(),
+        keys: keys_of(wanted),
+        state: LinkState::Live,
+    }))
+}
+
+/// New value by path; null clears what is there and should not be.
+pub(crate) fn changes<'a>(
+    current: &Attributes,
+    wanted: &Attributes,
+    create_only: impl Iterator<Item = &'a str>,
+) -> Attributes {
+    let create_only: Vec<_> = create_only.collect();
+    let skip = |path: &str| create_only.contains(&path);
+    let mut changes = Attributes::new();
+    for (path, value) in wanted {
+        if !skip(path) && current.get(path) != Some(value) {
+            changes.insert(path.clone(), value.clone());
+        }
+    }
+    for (path, value) in current {
+        if !skip(path) && !value.is_null() && !wanted.contains_key(path) {
+            changes.insert(path.clone(), Value::Null);
+        }
+    }
+    changes
+}
+
+fn key_wait(snapshot: &UserSnapshot, attributes: &Attributes, reasons: &mut Reasons) -> Option<Plan> {
+    let keys = keys_of(attributes);
+    let held = snapshot
+        .holders
+        .iter()
+        .find(|holder| keys.iter().any(|key| key.attribute == holder.attribute && key.value_key == holder.value_key))?;
+    reasons.add("key.held", format!("Another account holds the {} that this one shall have.", held.attribute));
+    let key = Key { attribute: held.attribute.clone(), value_key: held.value_key.clone() };
+    let wait = Wait::Key { key, holder: held.subject.clone() };
+    Some(std::mem::take(reasons).finish(Operation::Wait(wait)))
+}
+
+/// Two accounts that swap a key wait for each other; one of them takes a temporary value first.
+fn break_cycle(snapshot: &UserSnapshot, link: &Link, remote_id: &str, wanted: &Attributes, plan: Plan) -> Plan {
+    let cyclic = snapshot.holders.iter().any(|holder| holder.waits_for_us);
+    let Some(name) = wanted.get("userName").and_then(Value::as_str).filter(|_| cyclic) else { return plan };
+    let id = snapshot.user.id.as_str();
+    let temporary = format!("moving-{}-{name}", &id[id.len().saturating_sub(6)..]);
+    let mut after = link.acknowledged.clone();
+    after.insert("userName".into(), json!(temporary));
+    let changes = Attributes::from([("userName".to_owned(), json!(temporary))]);
+    let mut reasons = Reasons(plan.reasons);
+    reasons.add("key.cycle", "The holder waits for this account in turn; this one takes a temporary user name first.");
+    reasons.finish(Operation::Write(Write::Update {
+        kind: RemoteKind::User,
+        remote_id: remote_id.to_owned(),
+        changes,
+        before: link.acknowledged.clone(),
+        keys: keys_of(&after),
+        after,
+        state: LinkState::Live,
+    }))
+}
+
+fn describe_candidates(candidates: &[Candidate]) -> Value {
+    let describe = |found: &Candidate| {
+        json!({
+            "id": found.remote.id,
+            "userName": found.remote.doc.get("userName"),
+            "displayName": found.remote.doc.get("displayName"),
+            "externalId": found.remote.external_id(),
+            "active": found.remote.is_active(),
+            "taken_by": found.taken_by.as_ref().map(Subject::id),
+        })
+    };
+    json!({"candidates": candidates.iter().map(describe).collect::<Vec<_>>()})
+}

@@ -1,0 +1,90 @@
+//! What every use case receives: the store, the world's clock and randomness, and who asks.
+
+use std::sync::Arc;
+
+use domain::ids::{IdSource, TenantId, WaveId};
+use store::Store;
+
+use crate::error::EngineError;
+
+/// The world outside: the only way to time and randomness.
+pub trait Env: Send + Sync {
+    /// Unix milliseconds.
+    fn now_ms(&self) -> i64;
+    /// Milliseconds that only move forward, from any start.
+    fn monotonic_ms(&self) -> i64;
+    /// 64 random bits.
+    fn random_bits(&self) -> u64;
+    /// Names this process, for the ownership of lanes; ends with the process id.
+    fn process_name(&self) -> String;
+    /// False if the process of that name certainly does not run any more.
+    fn may_be_alive(&self, process_name: &str) -> bool;
+}
+
+/// The engine's handle: cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    /// The database.
+    pub store: Store,
+    /// Clock and randomness.
+    pub env: Arc<dyn Env>,
+    /// Who asks, for the audit log.
+    pub actor: String,
+}
+
+/// One operation of one tenant: who, when, why, and the ids it may hand out. Made once per operation and moved into the
+/// transaction.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Whose data.
+    pub tenant: TenantId,
+    /// Who asks.
+    pub actor: String,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+    /// Joins everything that this operation causes.
+    pub trace: String,
+    /// The wave of the marks that this operation causes.
+    pub wave: WaveId,
+    /// Priority of those marks: 0 leavers, 1 on demand, 5 normal, 8 bulk.
+    pub priority: i64,
+    /// New ids and salts.
+    pub ids: IdSource,
+}
+
+impl Engine {
+    /// The context of a new operation.
+    pub fn context(&self, tenant: &TenantId) -> Context {
+        let now_ms = self.env.now_ms();
+        let mut ids = IdSource::new(now_ms, self.env.random_bits());
+        let trace = domain::audit::hex(&ids.bits().to_be_bytes())[..12].to_owned();
+        Context {
+            tenant: tenant.clone(),
+            actor: self.actor.clone(),
+            now_ms,
+            wave: WaveId::new(ids.uuid()),
+            priority: 5,
+            trace,
+            ids,
+        }
+    }
+
+    /// Runs a write transaction with a fresh context of the tenant.
+    pub async fn write<T, F>(&self, tenant: &TenantId, mut body: F) -> Result<T, EngineError>
+    where
+        F: FnMut(&mut store::Tx<'_>, &mut Context) -> Result<T, EngineError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let context = self.context(tenant);
+        self.store.write(move |tx| body(tx, &mut context.clone())).await
+    }
+
+    /// Runs a read transaction.
+    pub async fn read<T, F>(&self, body: F) -> Result<T, EngineError>
+    where
+        F: FnMut(&mut store::Tx<'_>) -> Result<T, EngineError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.store.read(body).await
+    }
+}

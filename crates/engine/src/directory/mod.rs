@@ -1,0 +1,22 @@
+//! The directory: the one function that changes it, and the use cases on users, groups and members.
+//!
+//! Everything that changes a user, a group or a membership goes through [`apply()`]: rows, audit entries and the marks of
+//! what may differ in the apps are one transaction.
+
+pub mod apply;
+pub mod attribute;
+mod draft;
+pub mod groups;
+mod membership;
+mod record;
+pub mod resource;
+pub mod show;
+pub mod users;
+
+pub use apply::{Applied, apply};
+pub use groups::{add_member, create_group, delete_group, edit_group, remove_member};
+pub use show::{GroupView, UserView, list_groups, list_users, show_group, show_user};
+pub use users::{Edited, Edits, create_user, delete_user, edit_user, set_active};
+
+/// The source of users and groups that are made by hand on the command line or in the console.
+pub const CONSOLE: &str = "console";

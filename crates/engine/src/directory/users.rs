@@ -1,0 +1,132 @@
+//! Use cases on one user: create, edit, deactivate, reactivate, delete.
+
+use domain::directory::{Change, User};
+use domain::ids::{TenantId, UserId};
+use scim::ResourceType;
+use serde_json::{Value, json};
+use store::Tx;
+use store::repo::user;
+
+use super::apply::apply;
+use super::attribute::TextAttribute;
+use super::resource::user_type;
+use crate::{Context, Engine, EngineError};
+
+/// Attributes to write and to clear, as text: the paths are as in [`TextAttribute`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Paths and their new values.
+    pub set: Vec<(String, String)>,
+    /// Paths to clear.
+    pub unset: Vec<String>,
+}
+
+/// A user or group after an edit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edited<T> {
+    /// As it is stored now.
+    pub object: T,
+    /// False if it already was as asked.
+    pub changed: bool,
+}
+
+impl Edits {
+    /// Carries the edits out on a document. The error names the path.
+    pub fn carry_out(&self, resource_type: &ResourceType, doc: &mut Value) -> Result<(), EngineError> {
+        for path in &self.unset {
+            TextAttribute::parse(resource_type, path).map_err(EngineError::Invalid)?.clear(doc);
+        }
+        for (path, text) in &self.set {
+            let attribute = TextAttribute::parse(resource_type, path).map_err(EngineError::Invalid)?;
+            attribute.set(doc, text).map_err(|problem| EngineError::Invalid(format!("{path}: {problem}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// Creates a user by hand from attributes; `userName` is required.
+pub async fn create_user(engine: &Engine, tenant: &TenantId, edits: Edits) -> Result<User, EngineError> {
+    let mut doc = json!({});
+    edits.carry_out(user_type(), &mut doc)?;
+    engine
+        .write(tenant, move |tx, ctx| {
+            let id = UserId::new(ctx.ids.uuid());
+            let change =
+                Change::CreateUser { id: id.clone(), source: super::CONSOLE.to_owned(), doc: doc.clone() };
+            apply(tx, ctx, &[change])?;
+            stored(tx, ctx, &id)
+        })
+        .await
+}
+
+/// Edits the user that `reference` (id, externalId or userName) names.
+pub async fn edit_user(
+    engine: &Engine,
+    tenant: &TenantId,
+    reference: &str,
+    edits: Edits,
+) -> Result<Edited<User>, EngineError> {
+    change_user(engine, tenant, reference, move |doc| edits.carry_out(user_type(), doc)).await
+}
+
+/// Deactivates or reactivates a user.
+pub async fn set_active(
+    engine: &Engine,
+    tenant: &TenantId,
+    reference: &str,
+    active: bool,
+) -> Result<Edited<User>, EngineError> {
+    change_user(engine, tenant, reference, move |doc| {
+        if let Some(fields) = doc.as_object_mut() {
+            fields.insert("active".to_owned(), json!(active));
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Deletes a user; its row stays, so that what it had in the apps can be taken back. Gives the user as it was.
+pub async fn delete_user(engine: &Engine, tenant: &TenantId, reference: &str) -> Result<User, EngineError> {
+    let reference = reference.to_owned();
+    engine
+        .write(tenant, move |tx, ctx| {
+            let user = find(tx, &ctx.tenant, &reference)?;
+            apply(tx, ctx, &[Change::DeleteUser { id: user.id.clone() }])?;
+            Ok(user)
+        })
+        .await
+}
+
+/// The user that a person means, or an error that says how to look it up.
+pub(crate) fn find(tx: &mut Tx<'_>, tenant: &TenantId, reference: &str) -> Result<User, EngineError> {
+    user::find_by_ref(tx, tenant, reference)?.ok_or_else(|| EngineError::NotFound {
+        kind: "user",
+        name: reference.to_owned(),
+        next: "name it by userName, externalId or id; lockstep user list shows all".to_owned(),
+    })
+}
+
+async fn change_user(
+    engine: &Engine,
+    tenant: &TenantId,
+    reference: &str,
+    edit: impl Fn(&mut Value) -> Result<(), EngineError> + Send + 'static,
+) -> Result<Edited<User>, EngineError> {
+    let reference = reference.to_owned();
+    engine
+        .write(tenant, move |tx, ctx| {
+            let user = find(tx, &ctx.tenant, &reference)?;
+            let mut doc = user.doc.clone();
+            edit(&mut doc)?;
+            let applied = apply(tx, ctx, &[Change::UpdateUser { id: user.id.clone(), doc }])?;
+            Ok(Edited { object: stored(tx, ctx, &user.id)?, changed: applied.effective() > 0 })
+        })
+        .await
+}
+
+fn stored(tx: &mut Tx<'_>, ctx: &Context, id: &UserId) -> Result<User, EngineError> {
+    match user::get(tx, &ctx.tenant, id)? {
+        Some(user) => Ok(user),
+        None => find(tx, &ctx.tenant, id.as_str()),
+    }
+}

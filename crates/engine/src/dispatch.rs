@@ -1,0 +1,312 @@
+//! Spreads changes over the lanes: expands each by keyset into marks and dirty memberships, in short transactions.
+
+use domain::directory::User;
+use domain::ids::{AppId, GroupId, Subject, TenantId, UserId};
+use store::Tx;
+use store::repo::change::{ChangeKind, RangeChange};
+use store::repo::mark::Touch;
+use store::repo::{app, change, edge, group, link, mark, member, user};
+
+use crate::app_cache::AppCache;
+use crate::context::Engine;
+use crate::error::EngineError;
+
+/// Subjects that one transaction marks at most.
+const PAGE: i64 = 500;
+/// Changes that one transaction looks at when they are small.
+const CHANGES: i64 = 200;
+
+/// Expands every change that is there; gives how many were expanded to their end.
+pub async fn dispatch_all(engine: &Engine, tenant: &TenantId) -> Result<usize, EngineError> {
+    let mut total = 0;
+    loop {
+        let apps = engine.apps.clone();
+        let owner = tenant.clone();
+        let now_ms = engine.env.now_ms();
+        let done = engine.store.write(move |tx| step(tx, &apps, &owner, now_ms)).await?;
+        match done {
+            None => return Ok(total),
+            Some(ended) => total += ended,
+        }
+    }
+}
+
+/// One short transaction of expansion; none: there is nothing to expand.
+pub fn step(
+    tx: &mut Tx<'_>,
+    apps: &AppCache,
+    tenant: &TenantId,
+    now_ms: i64,
+) -> Result<Option<usize>, EngineError> {
+    let changes = change::first(tx, tenant, CHANGES)?;
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let mut ended = 0;
+    for change in &changes {
+        let mut expansion = Expansion { apps, tenant, change, now_ms, marked: 0 };
+        match expansion.run(tx)? {
+            Some(after) => {
+                change::advance(tx, tenant, &change.id, &after)?;
+                break;
+            }
+            None => {
+                change::delete(tx, tenant, &change.id)?;
+                ended += 1;
+            }
+        }
+        if expansion.marked >= 50 {
+            break;
+        }
+    }
+    Ok(Some(ended))
+}
+
+struct Expansion<'a> {
+    apps: &'a AppCache,
+    tenant: &'a TenantId,
+    change: &'a RangeChange,
+    now_ms: i64,
+    marked: usize,
+}
+
+impl Expansion<'_> {
+    /// Expands one page; gives the cursor if there is more.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<Option<String>, EngineError> {
+        let object = self.change.object.as_str();
+        match self.change.kind {
+            ChangeKind::User => self.user(tx, &UserId::new(object)),
+            ChangeKind::MemberUser => {
+                let groups = self.with_ancestors(tx, object)?;
+                let users = [UserId::new(self.change.member.as_str())];
+                self.memberships(tx, &groups, &users)?;
+                Ok(None)
+            }
+            ChangeKind::MemberGroup => {
+                let groups = self.with_ancestors(tx, object)?;
+                let nested = GroupId::new(self.change.member.as_str());
+                self.members_of(tx, &nested, &groups)
+            }
+            ChangeKind::Group => self.group(tx, &GroupId::new(object)),
+            ChangeKind::Assignment => self.assignment(tx, object),
+            ChangeKind::App => self.app(tx, &AppId::new(object)),
+            ChangeKind::PushGroup => self.push_group(tx, &GroupId::new(object)),
+        }
+    }
+
+    fn touch(&mut self, tx: &mut Tx<'_>, app: &AppId, subjects: &[Subject]) -> Result<(), EngineError> {
+        self.marked += subjects.len();
+        // A group goes after the users of its wave: its memberships need their accounts.
+        let behind = i64::from(subjects.iter().all(|subject| matches!(subject, Subject::Group(_))));
+        let touch = Touch {
+            wave: &self.change.wave,
+            priority: self.change.priority + behind,
+            now_ms: self.now_ms,
+            verify: false,
+        };
+        Ok(mark::touch(tx, self.tenant, app, subjects, &touch)?)
+    }
+
+    fn user(&mut self, tx: &mut Tx<'_>, id: &UserId) -> Result<Option<String>, EngineError> {
+        let mut apps = link::linked_apps(tx, self.tenant, id.as_str())?;
+        apps.extend(app::assigned_apps(tx, self.tenant, id.as_str())?);
+        for group_id in member::ancestors(tx, self.tenant, id.as_str())? {
+            apps.extend(app::assigned_apps(tx, self.tenant, group_id.as_str())?);
+        }
+        apps.sort();
+        apps.dedup();
+        let user = user::get(tx, self.tenant, id)?;
+        for app_id in &apps {
+            self.touch(tx, app_id, &[Subject::User(id.clone())])?;
+            if let Some(user) = &user {
+                self.reports(tx, app_id, user)?;
+            }
+            self.own_edges(tx, app_id, id)?;
+        }
+        Ok(None)
+    }
+
+    /// Reports see their manager's attributes and account through the mapping.
+    fn reports(&mut self, tx: &mut Tx<'_>, app_id: &AppId, user: &User) -> Result<(), EngineError> {
+        if !self.apps.get(tx, self.tenant, app_id)?.mapping.uses_manager() {
+            return Ok(());
+        }
+        for report in linked_reports(tx, self.tenant, app_id, user)? {
+            self.touch(tx, app_id, &[Subject::User(report)])?;
+        }
+        Ok(())
+    }
+
+    /// A deleted or changed user may have to leave groups even if her account stays as it is.
+    fn own_edges(&mut self, tx: &mut Tx<'_>, app_id: &AppId, id: &UserId) -> Result<(), EngineError> {
+        for row in edge::of_user(tx, self.tenant, app_id, id.as_str())? {
+            let group_id = GroupId::new(row.other);
+            edge::touch(tx, self.tenant, app_id, &group_id, std::slice::from_ref(id), self.now_ms)?;
+            self.touch(tx, app_id, &[Subject::Group(group_id)])?;
+        }
+        Ok(())
+    }
+
+    fn with_ancestors(&self, tx: &mut Tx<'_>, group_id: &str) -> Result<Vec<GroupId>, EngineError> {
+        let mut groups = member::ancestors(tx, self.tenant, group_id)?;
+        groups.push(GroupId::new(group_id));
+        Ok(groups)
+    }
+
+    /// These users may have entered or left these groups.
+    fn memberships(&mut self, tx: &mut Tx<'_>, groups: &[GroupId], users: &[UserId]) -> Result<(), EngineError> {
+        if users.is_empty() {
+            return Ok(());
+        }
+        let subjects: Vec<Subject> = users.iter().cloned().map(Subject::User).collect();
+        for group_id in groups {
+            for app_id in app::pushed_to(tx, self.tenant, group_id)? {
+                edge::touch(tx, self.tenant, &app_id, group_id, users, self.now_ms)?;
+                self.touch(tx, &app_id, &[Subject::Group(group_id.clone())])?;
+            }
+            for app_id in app::assigned_apps(tx, self.tenant, group_id.as_str())? {
+                self.touch(tx, &app_id, &subjects)?;
+            }
+        }
+        for user_id in users {
+            for app_id in link::linked_apps(tx, self.tenant, user_id.as_str())? {
+                if self.apps.get(tx, self.tenant, &app_id)?.mapping.uses_groups() {
+                    self.touch(tx, &app_id, &[Subject::User(user_id.clone())])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn members_of(
+        &mut self,
+        tx: &mut Tx<'_>,
+        nested: &GroupId,
+        groups: &[GroupId],
+    ) -> Result<Option<String>, EngineError> {
+        let users = member::effective_users(tx, self.tenant, nested, &self.change.after_id, PAGE, true)?;
+        self.memberships(tx, groups, &users)?;
+        Ok(next_cursor(&users))
+    }
+
+    fn group(&mut self, tx: &mut Tx<'_>, id: &GroupId) -> Result<Option<String>, EngineError> {
+        if self.change.after_id.is_empty() {
+            let mut apps = link::linked_apps(tx, self.tenant, id.as_str())?;
+            apps.extend(app::pushed_to(tx, self.tenant, id)?);
+            apps.sort();
+            apps.dedup();
+            for app_id in apps {
+                self.touch(tx, &app_id, &[Subject::Group(id.clone())])?;
+            }
+        }
+        // A new name matters to members only where a mapping looks at group names; existence matters always.
+        let stored = group::get(tx, self.tenant, id)?;
+        let renamed_only = self.change.member == "attributes" && stored.is_some_and(|group| group.deleted_ms.is_none());
+        if renamed_only && !self.any_mapping_uses_groups(tx)? {
+            return Ok(None);
+        }
+        let groups = self.with_ancestors(tx, id.as_str())?;
+        self.members_of(tx, id, &groups)
+    }
+
+    fn any_mapping_uses_groups(&self, tx: &mut Tx<'_>) -> Result<bool, EngineError> {
+        for stored in app::list(tx, self.tenant)? {
+            if self.apps.get(tx, self.tenant, &stored.id)?.mapping.uses_groups() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn assignment(&mut self, tx: &mut Tx<'_>, object: &str) -> Result<Option<String>, EngineError> {
+        let app_id = AppId::new(self.change.app.as_str());
+        if self.change.member != "group" {
+            self.touch(tx, &app_id, &[Subject::User(UserId::new(object))])?;
+            return Ok(None);
+        }
+        let group_id = GroupId::new(object);
+        let users = member::effective_users(tx, self.tenant, &group_id, &self.change.after_id, PAGE, true)?;
+        let subjects: Vec<Subject> = users.iter().cloned().map(Subject::User).collect();
+        self.touch(tx, &app_id, &subjects)?;
+        Ok(next_cursor(&users))
+    }
+
+    /// First everybody linked (cursor `u:` and `g:`), then everybody assigned (cursor `a:INDEX:`).
+    fn app(&mut self, tx: &mut Tx<'_>, app_id: &AppId) -> Result<Option<String>, EngineError> {
+        let cursor = if self.change.after_id.is_empty() { "u:" } else { self.change.after_id.as_str() };
+        let mut parts = cursor.splitn(3, ':');
+        let (phase, rest) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let (kind, next_phase) = match phase {
+            "u" => ("user", "g:"),
+            "g" => ("group", "a:0:"),
+            _ => return self.app_assignments(tx, app_id, rest, parts.next().unwrap_or_default()),
+        };
+        let page = link::page(tx, self.tenant, app_id, kind, rest, PAGE)?;
+        let subjects: Vec<Subject> = page.into_iter().map(|(subject, _)| subject).collect();
+        self.touch(tx, app_id, &subjects)?;
+        let full = i64::try_from(subjects.len()).unwrap_or(0) == PAGE;
+        Ok(Some(match subjects.last() {
+            Some(last) if full => format!("{phase}:{}", last.id()),
+            _ => next_phase.to_owned(),
+        }))
+    }
+
+    fn app_assignments(
+        &mut self,
+        tx: &mut Tx<'_>,
+        app_id: &AppId,
+        index: &str,
+        after: &str,
+    ) -> Result<Option<String>, EngineError> {
+        let index: usize = index.parse().unwrap_or(0);
+        let assignments = app::assignments(tx, self.tenant, app_id)?;
+        let Some(assignment) = assignments.get(index) else { return Ok(None) };
+        let users = match &assignment.subject {
+            Subject::User(id) => vec![id.clone()],
+            Subject::Group(id) => member::effective_users(tx, self.tenant, id, after, PAGE, false)?,
+        };
+        let subjects: Vec<Subject> = users.iter().cloned().map(Subject::User).collect();
+        self.touch(tx, app_id, &subjects)?;
+        Ok(Some(match (&assignment.subject, next_cursor(&users)) {
+            (Subject::Group(_), Some(last)) => format!("a:{index}:{last}"),
+            _ => format!("a:{}:", index + 1),
+        }))
+    }
+
+    fn push_group(&mut self, tx: &mut Tx<'_>, id: &GroupId) -> Result<Option<String>, EngineError> {
+        let app_id = AppId::new(self.change.app.as_str());
+        self.touch(tx, &app_id, &[Subject::Group(id.clone())])?;
+        let users = member::effective_users(tx, self.tenant, id, &self.change.after_id, PAGE, false)?;
+        edge::touch(tx, self.tenant, &app_id, id, &users, self.now_ms)?;
+        Ok(next_cursor(&users))
+    }
+}
+
+/// Reports of a user that have a link in the app.
+pub(crate) fn linked_reports(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app_id: &AppId,
+    user: &User,
+) -> Result<Vec<UserId>, EngineError> {
+    let mut references = vec![user.id.as_str(), user.user_name.as_str()];
+    references.extend(user.external_id.as_deref());
+    let (mut reports, mut after) = (vec![], String::new());
+    loop {
+        let page = user::reports_of(tx, tenant, &references, &after, PAGE)?;
+        for report in &page {
+            if link::get(tx, tenant, app_id, report.as_str())?.is_some() {
+                reports.push(report.clone());
+            }
+        }
+        match next_cursor(&page) {
+            Some(last) => after = last,
+            None => return Ok(reports),
+        }
+    }
+}
+
+fn next_cursor(users: &[UserId]) -> Option<String> {
+    let full = i64::try_from(users.len()).unwrap_or(0) == PAGE;
+    users.last().filter(|_| full).map(|last| last.as_str().to_owned())
+}

@@ -1,0 +1,278 @@
+//! Records an outcome: intent, link, keys, memberships, task, mark and audit entry, all in one transaction.
+
+use domain::audit::Entry;
+use domain::cause::{Cause, Finding};
+use domain::executor::{After, IntentEnd, LaneSignal, LinkChange, Settlement};
+use domain::ids::{AppId, GroupId, Subject, TaskId};
+use domain::mapping::Attributes;
+use domain::snapshot::{CompiledApp, Link, LinkState};
+use serde_json::json;
+use store::Tx;
+use store::repo::edge::{EdgeOutcome, UserLinkChange};
+use store::repo::mark::{Later, Touch};
+use store::repo::{audit, edge, intent, lane, link, mark, task, user};
+
+use super::intend::group_of;
+use crate::context::Context;
+use crate::dispatch::linked_reports;
+use crate::error::EngineError;
+
+/// Records a settlement. False: the lane belongs to another owner now, nothing was recorded.
+pub fn settle(
+    tx: &mut Tx<'_>,
+    context: &mut Context,
+    app: &CompiledApp,
+    subject: &Subject,
+    fence: i64,
+    settlement: &Settlement,
+) -> Result<bool, EngineError> {
+    let app_id = &app.app.id;
+    if lane::fence(tx, &context.tenant, app_id)? != fence {
+        return Ok(false);
+    }
+    if let Some((id, end)) = &settlement.intent {
+        intent::settle(tx, &context.tenant, id, *end, settlement.evidence.as_ref(), context.now_ms)?;
+    }
+    let mut conflict = None;
+    if let Some(change) = &settlement.link {
+        conflict = change_link(tx, context, app, subject, settlement, change)?;
+    } else if is_applied(settlement) && settlement.applied.is_some() {
+        record(tx, context, app_id, subject, settlement, None, None)?;
+    }
+    if let Some(group) = group_of(subject) {
+        settle_edges(tx, context, app_id, group, settlement)?;
+    }
+    let finding = conflict.as_ref().or(settlement.finding.as_ref());
+    let keep = finding.map(|finding| finding.cause);
+    if let Some(finding) = finding {
+        let id = TaskId::new(context.ids.uuid());
+        task::open(tx, &context.tenant, app_id, Some(subject), finding, &id, context.now_ms)?;
+    }
+    let after = if conflict.is_some() { &After::Park } else { &settlement.after };
+    if matches!(after, After::Done | After::Park) {
+        task::close_of_subject(tx, &context.tenant, app_id, subject.id(), keep, context.now_ms)?;
+    }
+    if settlement.verified {
+        mark::clear_verify(tx, &context.tenant, app_id, subject.id())?;
+    }
+    move_mark(tx, context, app_id, subject, settlement, after, keep)?;
+    if let LaneSignal::Throttled(pause_ms) = settlement.lane {
+        lane::not_before(tx, &context.tenant, app_id, context.now_ms.saturating_add(pause_ms))?;
+    }
+    Ok(true)
+}
+
+fn is_applied(settlement: &Settlement) -> bool {
+    settlement.intent.as_ref().is_none_or(|(_, end)| *end == IntentEnd::Applied)
+}
+
+/// Writes the link and everything that follows from it; gives a finding if the remote object is somebody else's.
+fn change_link(
+    tx: &mut Tx<'_>,
+    context: &mut Context,
+    app: &CompiledApp,
+    subject: &Subject,
+    settlement: &Settlement,
+    change: &LinkChange,
+) -> Result<Option<Finding>, EngineError> {
+    let app_id = &app.app.id;
+    let before = link::get(tx, &context.tenant, app_id, subject.id())?;
+    let after = next_link(before.clone(), change, context.now_ms);
+    if let Some(remote_id) = &change.remote_id {
+        link::release_tombstone(tx, &context.tenant, app_id, subject, remote_id)?;
+        let owner = link::owner(tx, &context.tenant, app_id, subject.kind(), remote_id)?;
+        if let Some((owner, _)) = owner.filter(|(owner, _)| owner != subject) {
+            let evidence = json!({"account": remote_id, "linked_to": owner.id()});
+            return Ok(Some(Finding { cause: Cause::MatchForeign, evidence }));
+        }
+    }
+    link::put(tx, &context.tenant, app_id, subject, &after)?;
+    if let Some(keys) = &change.keys
+        && link::keep_keys(tx, &context.tenant, app_id, subject.id(), keys)?
+    {
+        mark::wake(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;
+    }
+    record(tx, context, app_id, subject, settlement, before.as_ref(), Some(&after))?;
+    let was = before.as_ref().map(|link| link.state);
+    if was != Some(after.state) {
+        match subject {
+            Subject::User(_) => user_link_changed(tx, context, app, subject, after.state)?,
+            Subject::Group(group) => group_link_changed(tx, context, app_id, group, after.state)?,
+        }
+    }
+    Ok(None)
+}
+
+fn next_link(before: Option<Link>, change: &LinkChange, now_ms: i64) -> Link {
+    let old = before.unwrap_or(Link {
+        state: change.state,
+        remote_id: None,
+        generation: 0,
+        acknowledged: Attributes::new(),
+        normal: Attributes::new(),
+        observed: Attributes::new(),
+        confirmed_ms: now_ms,
+    });
+    let mut normal = old.normal;
+    if let Some(learned) = &change.normal {
+        normal.clone_from(learned);
+    }
+    Link {
+        state: change.state,
+        remote_id: change.remote_id.clone().or(old.remote_id),
+        generation: old.generation,
+        acknowledged: change.acknowledged.clone().unwrap_or(old.acknowledged),
+        normal,
+        observed: Attributes::new(),
+        confirmed_ms: now_ms,
+    }
+}
+
+/// Memberships follow the account: they wait for it, leave with it, and reports learn their manager's account.
+fn user_link_changed(
+    tx: &mut Tx<'_>,
+    context: &mut Context,
+    app: &CompiledApp,
+    subject: &Subject,
+    state: LinkState,
+) -> Result<(), EngineError> {
+    let app_id = &app.app.id;
+    let change = match state {
+        LinkState::Live => UserLinkChange::Live,
+        LinkState::Disabled => UserLinkChange::Disabled,
+        LinkState::Lost | LinkState::Tombstone => UserLinkChange::Gone,
+        LinkState::Disputed | LinkState::Unmanaged => return Ok(()),
+    };
+    let groups = edge::user_link_changed(tx, &context.tenant, app_id, subject.id(), change)?;
+    let groups: Vec<Subject> = groups.into_iter().map(Subject::Group).collect();
+    touch(tx, context, app_id, &groups, 6)?;
+    if app.mapping.uses_manager()
+        && let Some(user) = user::get(tx, &context.tenant, &domain::ids::UserId::new(subject.id()))?
+    {
+        let reports: Vec<Subject> =
+            linked_reports(tx, &context.tenant, app_id, &user)?.into_iter().map(Subject::User).collect();
+        touch(tx, context, app_id, &reports, 5)?;
+    }
+    Ok(())
+}
+
+fn group_link_changed(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    app_id: &AppId,
+    group: &GroupId,
+    state: LinkState,
+) -> Result<(), EngineError> {
+    match state {
+        LinkState::Lost => edge::group_gone(tx, &context.tenant, app_id, group)?,
+        LinkState::Tombstone | LinkState::Unmanaged => edge::group_forgotten(tx, &context.tenant, app_id, group)?,
+        LinkState::Live | LinkState::Disabled | LinkState::Disputed => {}
+    }
+    Ok(())
+}
+
+fn touch(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    app_id: &AppId,
+    subjects: &[Subject],
+    priority: i64,
+) -> Result<(), EngineError> {
+    let touch = Touch { wave: &context.wave, priority, now_ms: context.now_ms, verify: false };
+    Ok(mark::touch(tx, &context.tenant, app_id, subjects, &touch)?)
+}
+
+fn settle_edges(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    app_id: &AppId,
+    group: &GroupId,
+    settlement: &Settlement,
+) -> Result<(), EngineError> {
+    let outcomes: Vec<EdgeOutcome<'_>> = settlement
+        .edges
+        .iter()
+        .map(|result| EdgeOutcome {
+            user: &result.user,
+            generation: result.generation,
+            state: result.state,
+            dirty: result.dirty,
+            waits: result.waits.as_deref(),
+            link_generation: result.link_generation,
+        })
+        .collect();
+    Ok(edge::settle(tx, &context.tenant, app_id, group, &outcomes, context.now_ms)?)
+}
+
+fn move_mark(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    app_id: &AppId,
+    subject: &Subject,
+    settlement: &Settlement,
+    after: &After,
+    cause: Option<Cause>,
+) -> Result<(), EngineError> {
+    let (tenant, id, generation) = (&context.tenant, subject.id(), settlement.mark_generation);
+    match after {
+        After::Done => {
+            mark::done(tx, tenant, app_id, id, generation)?;
+        }
+        After::Later { due_ms, failed, verify } => {
+            let pending = mark::get(tx, tenant, app_id, id)?.and_then(|mark| mark.verify_ms);
+            let verify_ms = if *verify { Some(*due_ms) } else { pending };
+            mark::later(tx, tenant, app_id, id, generation, Later { due_ms: *due_ms, failed: *failed, verify_ms })?;
+        }
+        After::WaitFor { holder, key } => {
+            // The holder may have given the key up since the snapshot; then nothing would wake this mark.
+            if link::holds_key(tx, tenant, app_id, holder.id(), key)? {
+                let state = ("waiting", Some(holder.id()), Some("key.held"));
+                mark::set_state(tx, tenant, app_id, id, generation, state)?;
+            }
+        }
+        After::Park => {
+            mark::set_state(tx, tenant, app_id, id, generation, ("parked", None, cause.map(Cause::code)))?;
+        }
+        After::Again | After::Keep => {}
+    }
+    Ok(())
+}
+
+/// One audit entry for each change of the app's object or of the link.
+fn record(
+    tx: &mut Tx<'_>,
+    context: &mut Context,
+    app_id: &AppId,
+    subject: &Subject,
+    settlement: &Settlement,
+    before: Option<&Link>,
+    after: Option<&Link>,
+) -> Result<(), EngineError> {
+    let noun = if matches!(subject, Subject::User(_)) { "account" } else { "push_group" };
+    let verb = settlement.applied.unwrap_or("link_state");
+    let text = |link: &Link| {
+        json!({"state": link.state.as_str(), "remote_id": link.remote_id, "attributes": link.acknowledged}).to_string()
+    };
+    let members = (verb == "members").then(|| {
+        let names = |present: bool| -> Vec<&str> {
+            let wanted = if present { domain::snapshot::EdgeState::Present } else { domain::snapshot::EdgeState::Absent };
+            let moved = settlement.edges.iter().filter(|edge| edge.state == wanted && edge.waits.is_none());
+            moved.map(|edge| edge.user.as_str()).collect()
+        };
+        json!({"added": names(true), "removed": names(false)}).to_string()
+    });
+    let entry = Entry {
+        id: context.ids.uuid(),
+        at_ms: context.now_ms,
+        actor: context.actor.clone(),
+        action: format!("{noun}.{verb}"),
+        object_kind: subject.kind().to_owned(),
+        object: subject.id().to_owned(),
+        app: app_id.to_string(),
+        trace: context.trace.clone(),
+        before: before.map(text),
+        after: after.map(text).or(members),
+        salt: context.ids.uuid(),
+    };
+    Ok(audit::append(tx, &context.tenant, &entry)?)
+}

@@ -1,0 +1,1 @@
+//! Loading users, groups and members from files.

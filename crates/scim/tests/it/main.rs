@@ -1,0 +1,9 @@
+//! Integration tests of the protocol core, through its public functions only.
+
+mod depth;
+mod filter_matching;
+mod filter_roundtrip;
+mod patch_examples;
+mod patch_model;
+mod patch_refusals;
+mod patch_scale;

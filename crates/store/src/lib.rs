@@ -1,0 +1,153 @@
+//! The write contract: one repository over SQLite and PostgreSQL, in repeatable transactions.
+//!
+//! [`Store::write`] and [`Store::read`] take a closure over a [`Tx`]. A closure may run more than once, so it has no
+//! effect outside its transaction, and it never calls the store again. Each SQL text is written once with
+//! [`statement!`]. There are no repository traits: one concrete [`Store`], tested on both databases.
+
+mod dialect;
+mod error;
+mod faults;
+mod location;
+mod migrate;
+mod options;
+mod postgres;
+pub mod repo;
+mod row;
+mod sqlite;
+mod statement;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tx;
+mod value;
+
+use std::sync::Arc;
+
+#[doc(hidden)]
+pub use inventory;
+
+pub use error::{StoreError, TxError};
+pub use faults::{Fault, Faults, Trigger};
+pub use location::Location;
+pub use migrate::{MIGRATIONS, Migration};
+pub use options::{OpenOptions, Stats};
+pub use row::Row;
+pub use statement::Statement;
+pub use tx::Tx;
+pub use value::Value;
+
+use options::Counters;
+use tx::Access;
+
+/// A database. Clones share it; it is closed when the last one is dropped.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<Backend>,
+    counters: Arc<Counters>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match &*self.backend {
+            Backend::Sqlite { .. } => "sqlite",
+            Backend::Inline(_) => "inline",
+            Backend::Postgres(_) => "postgres",
+        };
+        write!(out, "Store({kind}, {:?})", self.stats())
+    }
+}
+
+enum Backend {
+    Sqlite { writer: sqlite::Writer, readers: sqlite::Readers },
+    Inline(sqlite::Inline),
+    Postgres(postgres::Postgres),
+}
+
+impl Store {
+    /// Opens a database and brings its schema up to date. Blocks; may be called from any thread.
+    pub fn open(location: &Location, options: OpenOptions) -> Result<Store, StoreError> {
+        let counters = Arc::new(Counters::default());
+        let backend = match location {
+            Location::Sqlite(path) => {
+                let connection = sqlite::open(path, options.create)?;
+                migrate::sqlite(&connection, &location.to_string(), &options)?;
+                Backend::Sqlite {
+                    writer: sqlite::Writer::start(connection, &options, counters.clone()),
+                    readers: sqlite::Readers::new(path.clone()),
+                }
+            }
+            Location::Postgres(url) => {
+                Backend::Postgres(postgres::Postgres::open(location, url, &options, counters.clone())?)
+            }
+        };
+        Ok(Store { backend: Arc::new(backend), counters })
+    }
+
+    /// A database in memory without a thread: every call runs in the caller at once, so a simulation is deterministic.
+    pub fn open_inline() -> Result<Store, StoreError> {
+        Store::open_inline_with(OpenOptions { create: true, ..OpenOptions::new(0) })
+    }
+
+    /// [`Store::open_inline`] with other options.
+    pub fn open_inline_with(options: OpenOptions) -> Result<Store, StoreError> {
+        let counters = Arc::new(Counters::default());
+        let connection = sqlite::connect_memory()?;
+        migrate::sqlite(&connection, "memory", &options)?;
+        let inline = sqlite::Inline::new(connection, &options, counters.clone());
+        Ok(Store { backend: Arc::new(Backend::Inline(inline)), counters })
+    }
+
+    /// Runs the closure in one transaction; its changes are durable when this returns `Ok`. They are rolled back if it
+    /// returns an error or panics. Dropping the future does not stop a write that was begun.
+    pub async fn write<T, E, F>(&self, mut body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite { writer, .. } => writer.write(body).await,
+            Backend::Inline(inline) => inline.write(&mut body),
+            Backend::Postgres(postgres) => postgres.run(Access::Write, body).await,
+        }
+    }
+
+    /// [`Store::write`] for callers that are not async; not from inside a closure.
+    pub fn write_blocking<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        futures::executor::block_on(self.write(body))
+    }
+
+    /// Runs the closure in one consistent snapshot. A statement that writes is [`StoreError::ReadOnly`]. On SQLite it
+    /// runs on the caller's thread: long lists belong on a blocking thread.
+    pub async fn read<T, E, F>(&self, mut body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite { readers, .. } => readers.read(&mut body),
+            Backend::Inline(inline) => inline.read(&mut body),
+            Backend::Postgres(postgres) => postgres.run(Access::Read, body).await,
+        }
+    }
+
+    /// [`Store::read`] for callers that are not async; not from inside a closure.
+    pub fn read_blocking<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        futures::executor::block_on(self.read(body))
+    }
+
+    /// What this store has done since it was opened.
+    pub fn stats(&self) -> Stats {
+        self.counters.snapshot()
+    }
+}

@@ -1,0 +1,361 @@
+//! Memberships in apps, one row each: what the app holds, whether it may differ, why it waits.
+
+use domain::ids::{AppId, GroupId, TenantId, UserId};
+use domain::snapshot::{EdgeState, EdgeView, LinkState};
+
+use crate::{StoreError, Tx, Value, statement};
+
+statement!(
+    TOUCH,
+    "INSERT INTO edge(tenant, app, group_id, user_id, state, dirty, generation, waits, group_generation, user_generation, changed_ms)
+     VALUES ($1, $2, $3, $4, 'absent', TRUE, 1, NULL, 0, 0, $5)
+     ON CONFLICT (tenant, app, group_id, user_id) DO UPDATE SET dirty = TRUE, generation = edge.generation + 1"
+);
+statement!(
+    DIRTY,
+    "WITH RECURSIVE down(id) AS (
+       SELECT id FROM grp WHERE tenant = $1 AND id = $3 AND deleted_ms IS NULL
+       UNION
+       SELECT m.member_id FROM down JOIN member m ON m.tenant = $1 AND m.group_id = down.id AND m.kind = 'group'
+         JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id WHERE g.deleted_ms IS NULL)
+     SELECT e.user_id, e.state, e.generation, l.state, l.remote_id, COALESCE(l.generation, 0),
+       COALESCE(u.active AND u.deleted_ms IS NULL, FALSE),
+       EXISTS (SELECT 1 FROM member m WHERE m.tenant = $1 AND m.member_id = e.user_id AND m.group_id IN (SELECT id FROM down))
+         AND u.deleted_ms IS NULL
+     FROM edge e
+     LEFT JOIN link l ON l.tenant = e.tenant AND l.app = e.app AND l.subject = e.user_id
+     LEFT JOIN usr u ON u.tenant = e.tenant AND u.id = e.user_id
+     WHERE e.tenant = $1 AND e.app = $2 AND e.group_id = $3 AND e.dirty
+     ORDER BY e.user_id LIMIT $4"
+);
+statement!(
+    SETTLE,
+    "UPDATE edge SET state = $5, dirty = CASE WHEN generation = $6 THEN $7 ELSE TRUE END, waits = $8, user_generation = $9,
+       changed_ms = $10
+     WHERE tenant = $1 AND app = $2 AND group_id = $3 AND user_id = $4"
+);
+statement!(
+    UNKNOWN,
+    "UPDATE edge SET state = 'unknown', waits = NULL, changed_ms = $5 WHERE tenant = $1 AND app = $2 AND group_id = $3 AND user_id = $4"
+);
+statement!(
+    FORGET_CLEAN,
+    "DELETE FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND user_id = $4 AND state = 'absent' AND NOT dirty
+       AND waits IS NULL"
+);
+statement!(
+    USER_LIVE,
+    "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND user_id = $3
+       AND (waits IS NOT NULL OR state <> 'present')"
+);
+statement!(
+    USER_DISABLED,
+    "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND user_id = $3
+       AND state <> 'absent'"
+);
+statement!(
+    USER_GONE,
+    "UPDATE edge SET state = 'absent', dirty = FALSE, generation = generation + 1, waits = 'missing_in_app'
+      WHERE tenant = $1 AND app = $2 AND user_id = $3"
+);
+statement!(
+    GROUPS_TO_LOOK_AT,
+    "SELECT DISTINCT group_id FROM edge WHERE tenant = $1 AND app = $2 AND user_id = $3 AND dirty ORDER BY group_id"
+);
+statement!(
+    GROUP_GONE,
+    "UPDATE edge SET state = 'absent', dirty = TRUE, generation = generation + 1, waits = NULL
+      WHERE tenant = $1 AND app = $2 AND group_id = $3"
+);
+statement!(GROUP_FORGET, "DELETE FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3");
+statement!(
+    RETRY_REFUSED,
+    "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'refused'"
+);
+statement!(
+    COUNT,
+    "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = $4"
+);
+statement!(
+    COUNT_DIRTY_PRESENT,
+    "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND dirty AND state IN ('present', 'unknown')"
+);
+statement!(
+    OF_GROUP,
+    "SELECT e.user_id, e.state, e.dirty, e.waits, l.remote_id FROM edge e
+       LEFT JOIN link l ON l.tenant = e.tenant AND l.app = e.app AND l.subject = e.user_id
+      WHERE e.tenant = $1 AND e.app = $2 AND e.group_id = $3 AND e.user_id > $4 ORDER BY e.user_id LIMIT $5"
+);
+statement!(
+    OF_USER,
+    "SELECT e.group_id, e.state, e.dirty, e.waits, g.display_name FROM edge e
+       JOIN grp g ON g.tenant = e.tenant AND g.id = e.group_id
+      WHERE e.tenant = $1 AND e.app = $2 AND e.user_id = $3 ORDER BY g.display_name_key"
+);
+statement!(
+    OBSERVE,
+    "UPDATE edge SET state = $5, dirty = TRUE, generation = generation + 1
+      WHERE tenant = $1 AND app = $2 AND group_id = $3 AND user_id = $4 AND NOT dirty AND state <> $5 AND changed_ms < $6"
+);
+statement!(WAITING, "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND waits IS NOT NULL");
+statement!(PRESENT, "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND state = 'present'");
+
+/// A membership as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeRow {
+    /// The other end: the user of a group's list, the group of a user's list.
+    pub other: String,
+    /// What the app holds.
+    pub state: EdgeState,
+    /// It may differ.
+    pub dirty: bool,
+    /// Why it waits.
+    pub waits: Option<String>,
+    /// Account id (of a group's list) or the group's display name (of a user's list).
+    pub label: Option<String>,
+}
+
+fn edge_params(tenant: &TenantId, app: &AppId, group: &GroupId, user: &UserId) -> Vec<Value> {
+    vec![tenant.as_str().into(), app.as_str().into(), group.as_str().into(), user.as_str().into()]
+}
+
+/// Notes that these memberships of a group may differ.
+pub fn touch(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+    users: &[UserId],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let many: Vec<Vec<Value>> = users
+        .iter()
+        .map(|user| {
+            let mut params = edge_params(tenant, app, group, user);
+            params.push(now_ms.into());
+            params
+        })
+        .collect();
+    tx.exec_many(&TOUCH, &many).map(drop)
+}
+
+/// Memberships of a group that may differ, with everything that decides them. `entitled` is filled by the caller.
+pub fn dirty(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+    limit: i64,
+) -> Result<Vec<EdgeView>, StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), group.as_str().into(), limit.into()];
+    tx.rows(&DIRTY, &params, |row| {
+        Ok(EdgeView {
+            user: UserId::new(row.text(0)?),
+            state: EdgeState::parse(&row.text(1)?),
+            generation: row.int(2)?,
+            link: row.opt_text(3)?.map(|text| LinkState::parse(&text)),
+            account: row.opt_text(4)?,
+            link_generation: row.int(5)?,
+            active: row.bool(6)?,
+            member: row.bool(7)?,
+            entitled: true,
+        })
+    })
+}
+
+/// The outcome of one membership; it stays dirty if its generation has risen since it was read.
+#[derive(Clone, Debug)]
+pub struct EdgeOutcome<'a> {
+    /// The member.
+    pub user: &'a UserId,
+    /// Generation when it was read.
+    pub generation: i64,
+    /// What the app holds.
+    pub state: EdgeState,
+    /// It must be looked at again.
+    pub dirty: bool,
+    /// Why it waits.
+    pub waits: Option<&'a str>,
+    /// Generation of the link that the request relied on.
+    pub link_generation: i64,
+}
+
+/// Records outcomes of memberships of one group.
+pub fn settle(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+    outcomes: &[EdgeOutcome<'_>],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let (mut many, mut clean) = (vec![], vec![]);
+    for outcome in outcomes {
+        let mut params = edge_params(tenant, app, group, outcome.user);
+        if outcome.state == EdgeState::Absent && !outcome.dirty && outcome.waits.is_none() {
+            clean.push(params.clone());
+        }
+        params.extend([
+            outcome.state.as_str().into(),
+            outcome.generation.into(),
+            outcome.dirty.into(),
+            outcome.waits.into(),
+            outcome.link_generation.into(),
+            now_ms.into(),
+        ]);
+        many.push(params);
+    }
+    tx.exec_many(&SETTLE, &many)?;
+    tx.exec_many(&FORGET_CLEAN, &clean).map(drop)
+}
+
+/// Notes, with the intent, that the outcome of these memberships is not known until it is recorded.
+pub fn set_unknown(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+    users: &[&UserId],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let many: Vec<Vec<Value>> = users
+        .iter()
+        .map(|user| {
+            let mut params = edge_params(tenant, app, group, user);
+            params.push(now_ms.into());
+            params
+        })
+        .collect();
+    tx.exec_many(&UNKNOWN, &many).map(drop)
+}
+
+/// What happened to a user's link, for the memberships that depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserLinkChange {
+    /// The account is live: waiting memberships can go.
+    Live,
+    /// The account is deactivated: memberships are taken back.
+    Disabled,
+    /// The account is gone, its memberships with it.
+    Gone,
+}
+
+/// Wakes or ends a user's memberships after her link changed; gives the groups to look at.
+pub fn user_link_changed(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    user: &str,
+    change: UserLinkChange,
+) -> Result<Vec<GroupId>, StoreError> {
+    let statement = match change {
+        UserLinkChange::Live => &USER_LIVE,
+        UserLinkChange::Disabled => &USER_DISABLED,
+        UserLinkChange::Gone => &USER_GONE,
+    };
+    let params = [tenant.as_str().into(), app.as_str().into(), user.into()];
+    if tx.exec(statement, &params)? == 0 {
+        return Ok(vec![]);
+    }
+    tx.rows(&GROUPS_TO_LOOK_AT, &params, |row| row.text(0).map(GroupId::new))
+}
+
+/// The group is gone in the app: no membership is there, all may differ.
+pub fn group_gone(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+) -> Result<(), StoreError> {
+    tx.exec(&GROUP_GONE, &[tenant.as_str().into(), app.as_str().into(), group.as_str().into()]).map(drop)
+}
+
+/// The group is not pushed any more: its memberships are forgotten.
+pub fn group_forgotten(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+) -> Result<(), StoreError> {
+    tx.exec(&GROUP_FORGET, &[tenant.as_str().into(), app.as_str().into(), group.as_str().into()]).map(drop)
+}
+
+/// Memberships that the app refused are tried again.
+pub fn retry_refused(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+) -> Result<u64, StoreError> {
+    tx.exec(&RETRY_REFUSED, &[tenant.as_str().into(), app.as_str().into(), group.as_str().into()])
+}
+
+/// How many memberships of a group are present in the app, and how many of these may have to go.
+pub fn count_for_guard(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+) -> Result<(i64, i64), StoreError> {
+    let mut params: Vec<Value> = vec![tenant.as_str().into(), app.as_str().into(), group.as_str().into()];
+    let candidates = tx.one(&COUNT_DIRTY_PRESENT, &params, |row| row.int(0))?;
+    params.push("present".into());
+    let present = tx.one(&COUNT, &params, |row| row.int(0))?;
+    Ok((present, candidates))
+}
+
+/// Memberships of a group after a user, with account ids.
+pub fn of_group(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<EdgeRow>, StoreError> {
+    let params =
+        [tenant.as_str().into(), app.as_str().into(), group.as_str().into(), after.into(), limit.into()];
+    tx.rows(&OF_GROUP, &params, read_row)
+}
+
+/// Memberships of a user, with the groups' names.
+pub fn of_user(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    user: &str,
+) -> Result<Vec<EdgeRow>, StoreError> {
+    tx.rows(&OF_USER, &[tenant.as_str().into(), app.as_str().into(), user.into()], read_row)
+}
+
+/// A full comparison saw that a clean membership is not as recorded; ignored if it changed after `seen_ms`.
+pub fn observe(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+    user: &UserId,
+    state: EdgeState,
+    seen_ms: i64,
+) -> Result<bool, StoreError> {
+    let mut params = edge_params(tenant, app, group, user);
+    params.extend([state.as_str().into(), seen_ms.into()]);
+    Ok(tx.exec(&OBSERVE, &params)? == 1)
+}
+
+/// Waiting and present memberships of an app.
+pub fn totals(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId) -> Result<(i64, i64), StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into()];
+    let waiting = tx.one(&WAITING, &params, |row| row.int(0))?;
+    Ok((waiting, tx.one(&PRESENT, &params, |row| row.int(0))?))
+}
+
+fn read_row(row: &crate::Row<'_>) -> Result<EdgeRow, StoreError> {
+    Ok(EdgeRow {
+        other: row.text(0)?,
+        state: EdgeState::parse(&row.text(1)?),
+        dirty: row.bool(2)?,
+        waits: row.opt_text(3)?,
+        label: row.opt_text(4)?,
+    })
+}

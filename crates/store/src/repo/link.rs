@@ -1,0 +1,290 @@
+//! Links between subjects and remote objects, and the keys that they hold in an app.
+
+use domain::ids::{AppId, Subject, TenantId};
+use domain::mapping::Attributes;
+use domain::plan::Key;
+use domain::snapshot::{KeyHolder, Link, LinkState};
+
+use crate::{Row, StoreError, Tx, Value, statement};
+
+statement!(
+    GET,
+    "SELECT state, remote_id, generation, acknowledged, normal, observed, confirmed_ms FROM link
+      WHERE tenant = $1 AND app = $2 AND subject = $3"
+);
+statement!(
+    PUT,
+    "INSERT INTO link(tenant, app, subject, kind, state, remote_id, generation, acknowledged, normal, observed, confirmed_ms)
+     VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10)
+     ON CONFLICT (tenant, app, subject) DO UPDATE SET state = excluded.state, remote_id = excluded.remote_id,
+       generation = link.generation + 1, acknowledged = excluded.acknowledged, normal = excluded.normal,
+       observed = excluded.observed, confirmed_ms = excluded.confirmed_ms"
+);
+statement!(
+    OWNER,
+    "SELECT kind, subject, state FROM link WHERE tenant = $1 AND app = $2 AND kind = $3 AND remote_id = $4 AND state <> 'lost'"
+);
+statement!(
+    RELEASE_TOMBSTONE,
+    "UPDATE link SET state = 'lost', generation = generation + 1 WHERE tenant = $1 AND app = $2 AND kind = $3
+       AND remote_id = $4 AND state = 'tombstone' AND subject <> $5"
+);
+statement!(
+    PAGE,
+    "SELECT subject, state, remote_id, generation, acknowledged, normal, observed, confirmed_ms FROM link
+      WHERE tenant = $1 AND app = $2 AND kind = $3 AND subject > $4 ORDER BY subject LIMIT $5"
+);
+statement!(
+    COUNT_BY_STATE,
+    "SELECT kind, state, COUNT(*) FROM link WHERE tenant = $1 AND app = $2 GROUP BY kind, state ORDER BY kind, state"
+);
+statement!(
+    COUNT_LIVE,
+    "SELECT COUNT(*) FROM link WHERE tenant = $1 AND app = $2 AND kind = 'user' AND state = 'live'"
+);
+statement!(LINKED_APPS, "SELECT app FROM link WHERE tenant = $1 AND subject = $2 ORDER BY app");
+statement!(
+    KEY_RESERVE,
+    "INSERT INTO link_key(tenant, app, attribute, value_key, subject) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (tenant, app, attribute, value_key) DO NOTHING"
+);
+statement!(
+    KEY_HOLDER,
+    "SELECT k.subject, m.waits_on FROM link_key k
+       LEFT JOIN mark m ON m.tenant = k.tenant AND m.app = k.app AND m.subject = k.subject
+      WHERE k.tenant = $1 AND k.app = $2 AND k.attribute = $3 AND k.value_key = $4 AND k.subject <> $5"
+);
+statement!(
+    KEYS_OF,
+    "SELECT attribute, value_key FROM link_key WHERE tenant = $1 AND app = $2 AND subject = $3 ORDER BY attribute, value_key"
+);
+statement!(
+    KEY_DROP,
+    "DELETE FROM link_key WHERE tenant = $1 AND app = $2 AND subject = $3 AND attribute = $4 AND value_key = $5"
+);
+
+/// The link of a subject in an app.
+pub fn get(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    subject: &str,
+) -> Result<Option<Link>, StoreError> {
+    tx.optional(&GET, &[tenant.as_str().into(), app.as_str().into(), subject.into()], |row| read(row, 0))
+}
+
+/// Writes a link; its generation rises. A remote object that another subject is tied to is a conflict on `remote_id`.
+pub fn put(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    subject: &Subject,
+    link: &Link,
+) -> Result<(), StoreError> {
+    let params: [Value; 10] = [
+        tenant.as_str().into(),
+        app.as_str().into(),
+        subject.id().into(),
+        subject.kind().into(),
+        link.state.as_str().into(),
+        link.remote_id.clone().into(),
+        text(&link.acknowledged).into(),
+        text(&link.normal).into(),
+        text(&link.observed).into(),
+        link.confirmed_ms.into(),
+    ];
+    tx.exec(&PUT, &params).map(drop)
+}
+
+/// Who is tied to a remote object (tombstones included, lost links not), and in which state.
+pub fn owner(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    kind: &str,
+    remote_id: &str,
+) -> Result<Option<(Subject, LinkState)>, StoreError> {
+    tx.optional(
+        &OWNER,
+        &[tenant.as_str().into(), app.as_str().into(), kind.into(), remote_id.into()],
+        |row| Ok((Subject::from_parts(&row.text(0)?, row.text(1)?), LinkState::parse(&row.text(2)?))),
+    )
+}
+
+/// Takes a remote object away from another subject's tombstone, so that it can be linked again.
+pub fn release_tombstone(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    subject: &Subject,
+    remote_id: &str,
+) -> Result<bool, StoreError> {
+    let params = [
+        tenant.as_str().into(),
+        app.as_str().into(),
+        subject.kind().into(),
+        remote_id.into(),
+        subject.id().into(),
+    ];
+    Ok(tx.exec(&RELEASE_TOMBSTONE, &params)? == 1)
+}
+
+/// Links of one kind (`user` or `group`) after a subject, in the order of subjects.
+pub fn page(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    kind: &str,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(Subject, Link)>, StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), kind.into(), after.into(), limit.into()];
+    tx.rows(&PAGE, &params, |row| Ok((Subject::from_parts(kind, row.text(0)?), read(row, 1)?)))
+}
+
+/// How many links there are, by kind and state.
+pub fn count_by_state(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+) -> Result<Vec<(String, LinkState, i64)>, StoreError> {
+    tx.rows(&COUNT_BY_STATE, &[tenant.as_str().into(), app.as_str().into()], |row| {
+        Ok((row.text(0)?, LinkState::parse(&row.text(1)?), row.int(2)?))
+    })
+}
+
+/// Live accounts: what the guard's percentage is of.
+pub fn count_live(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId) -> Result<i64, StoreError> {
+    tx.one(&COUNT_LIVE, &[tenant.as_str().into(), app.as_str().into()], |row| row.int(0))
+}
+
+/// Apps in which a subject has a link in any state.
+pub fn linked_apps(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str) -> Result<Vec<AppId>, StoreError> {
+    tx.rows(&LINKED_APPS, &[tenant.as_str().into(), subject.into()], |row| row.text(0).map(AppId::new))
+}
+
+/// Who else holds one of these keys in the app.
+pub fn key_holders(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    subject: &str,
+    keys: &[Key],
+) -> Result<Vec<KeyHolder>, StoreError> {
+    let mut holders = vec![];
+    for key in keys {
+        let params = [
+            tenant.as_str().into(),
+            app.as_str().into(),
+            key.attribute.as_str().into(),
+            key.value_key.as_str().into(),
+            subject.into(),
+        ];
+        holders.extend(tx.rows(&KEY_HOLDER, &params, |row| {
+            Ok(KeyHolder {
+                attribute: key.attribute.clone(),
+                value_key: key.value_key.clone(),
+                subject: Subject::from_parts("user", row.text(0)?),
+                waits_for_us: row.opt_text(1)?.as_deref() == Some(subject),
+            })
+        })?);
+    }
+    Ok(holders)
+}
+
+/// True if `holder` (still) holds the key in the app.
+pub fn holds_key(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    holder: &str,
+    key: &Key,
+) -> Result<bool, StoreError> {
+    let held = tx.rows(&KEYS_OF, &[tenant.as_str().into(), app.as_str().into(), holder.into()], |row| {
+        Ok(Key { attribute: row.text(0)?, value_key: row.text(1)? })
+    })?;
+    Ok(held.contains(key))
+}
+
+/// Reserves keys before they are sent; false: one of them is another subject's.
+pub fn reserve_keys(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    subject: &str,
+    keys: &[Key],
+) -> Result<bool, StoreError> {
+    for key in keys {
+        let mut params: Vec<Value> = vec![
+            tenant.as_str().into(),
+            app.as_str().into(),
+            key.attribute.as_str().into(),
+            key.value_key.as_str().into(),
+            subject.into(),
+        ];
+        if tx.exec(&KEY_RESERVE, &params)? == 0 {
+            params.truncate(4);
+            params.push(subject.into());
+            if tx.optional(&KEY_HOLDER, &params, |_| Ok(()))?.is_some() {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Makes `keys` the only ones that the subject holds; true if one was released.
+pub fn keep_keys(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    subject: &str,
+    keys: &[Key],
+) -> Result<bool, StoreError> {
+    let held = tx.rows(&KEYS_OF, &[tenant.as_str().into(), app.as_str().into(), subject.into()], |row| {
+        Ok(Key { attribute: row.text(0)?, value_key: row.text(1)? })
+    })?;
+    let mut released = false;
+    for key in held.iter().filter(|key| !keys.contains(key)) {
+        released = true;
+        let params = [
+            tenant.as_str().into(),
+            app.as_str().into(),
+            subject.into(),
+            key.attribute.as_str().into(),
+            key.value_key.as_str().into(),
+        ];
+        tx.exec(&KEY_DROP, &params)?;
+    }
+    for key in keys.iter().filter(|key| !held.contains(key)) {
+        let params = [
+            tenant.as_str().into(),
+            app.as_str().into(),
+            key.attribute.as_str().into(),
+            key.value_key.as_str().into(),
+            subject.into(),
+        ];
+        tx.exec(&KEY_RESERVE, &params)?;
+    }
+    Ok(released)
+}
+
+fn text(attributes: &Attributes) -> String {
+    serde_json::to_string(attributes).unwrap_or_else(|_| "{}".into())
+}
+
+fn read(row: &Row<'_>, first: usize) -> Result<Link, StoreError> {
+    let attributes = |column: usize| -> Result<Attributes, StoreError> {
+        let json = row.opt_json(column)?;
+        Ok(json.and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default())
+    };
+    Ok(Link {
+        state: LinkState::parse(&row.text(first)?),
+        remote_id: row.opt_text(first + 1)?,
+        generation: row.int(first + 2)?,
+        acknowledged: attributes(first + 3)?,
+        normal: attributes(first + 4)?,
+        observed: attributes(first + 5)?,
+        confirmed_ms: row.int(first + 6)?,
+    })
+}

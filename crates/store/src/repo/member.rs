@@ -1,0 +1,184 @@
+//! Members of groups: rows of a user or a nested group. Rows outlive their user and group, and then do not count.
+
+use domain::directory::Member;
+use domain::ids::{GroupId, TenantId, UserId};
+
+use crate::{Row, StoreError, Tx, statement};
+
+statement!(
+    INSERT,
+    "INSERT INTO member(tenant, group_id, member_id, kind) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+);
+statement!(DELETE, "DELETE FROM member WHERE tenant = $1 AND group_id = $2 AND member_id = $3");
+statement!(
+    DIRECT,
+    "SELECT m.kind, m.member_id FROM member m
+     LEFT JOIN usr u ON u.tenant = m.tenant AND u.id = m.member_id AND u.deleted_ms IS NULL AND m.kind = 'user'
+     LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id AND g.deleted_ms IS NULL AND m.kind = 'group'
+     WHERE m.tenant = $1 AND m.group_id = $2 AND m.member_id > $3 AND (u.id IS NOT NULL OR g.id IS NOT NULL)
+     ORDER BY m.member_id LIMIT $4"
+);
+statement!(ROWS_OF, "SELECT member_id FROM member WHERE tenant = $1 AND group_id = $2 ORDER BY member_id");
+statement!(
+    GROUPS_OF,
+    "SELECT g.id FROM member m JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id AND g.deleted_ms IS NULL
+     WHERE m.tenant = $1 AND m.member_id = $2 ORDER BY g.id"
+);
+statement!(
+    ANCESTORS,
+    "WITH RECURSIVE above(id) AS (
+       SELECT g.id FROM member m JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id AND g.deleted_ms IS NULL
+       WHERE m.tenant = $1 AND m.member_id = $2
+       UNION
+       SELECT g.id FROM above a JOIN member m ON m.tenant = $1 AND m.member_id = a.id AND m.kind = 'group'
+       JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id AND g.deleted_ms IS NULL
+     ) SELECT id FROM above ORDER BY id"
+);
+statement!(
+    DESCENDANTS,
+    "WITH RECURSIVE reach(id) AS (
+       SELECT id FROM grp WHERE tenant = $1 AND id = $2 AND deleted_ms IS NULL
+       UNION
+       SELECT g.id FROM reach r JOIN member m ON m.tenant = $1 AND m.group_id = r.id AND m.kind = 'group'
+       JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id AND g.deleted_ms IS NULL
+     ) SELECT id FROM reach ORDER BY id"
+);
+statement!(
+    EFFECTIVE_USERS,
+    "WITH RECURSIVE reach(id) AS (
+       SELECT id FROM grp WHERE tenant = $1 AND id = $2 AND (deleted_ms IS NULL OR $5)
+       UNION
+       SELECT g.id FROM reach r JOIN member m ON m.tenant = $1 AND m.group_id = r.id AND m.kind = 'group'
+       JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id AND (g.deleted_ms IS NULL OR $5)
+     )
+     SELECT DISTINCT u.id FROM reach r
+     JOIN member m ON m.tenant = $1 AND m.group_id = r.id AND m.kind = 'user' AND m.member_id > $3
+     JOIN usr u ON u.tenant = m.tenant AND u.id = m.member_id AND (u.deleted_ms IS NULL OR $5)
+     ORDER BY u.id LIMIT $4"
+);
+statement!(
+    NESTED,
+    "SELECT m.group_id, m.member_id FROM member m
+     JOIN grp a ON a.tenant = m.tenant AND a.id = m.group_id AND a.deleted_ms IS NULL
+     JOIN grp b ON b.tenant = m.tenant AND b.id = m.member_id AND b.deleted_ms IS NULL
+     WHERE m.tenant = $1 AND m.kind = 'group' ORDER BY m.group_id, m.member_id"
+);
+statement!(
+    COUNT,
+    "SELECT COUNT(*) FROM member m
+     JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id AND g.deleted_ms IS NULL
+     WHERE m.tenant = $1"
+);
+
+/// Adds a member; false if it was one.
+pub fn insert(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    group: &GroupId,
+    member: &Member,
+) -> Result<bool, StoreError> {
+    let params = [tenant.as_str().into(), group.as_str().into(), member.id().into(), member.kind().into()];
+    Ok(tx.exec(&INSERT, &params)? > 0)
+}
+
+/// Removes a member; false if it was none.
+pub fn delete(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    group: &GroupId,
+    member: &Member,
+) -> Result<bool, StoreError> {
+    Ok(tx.exec(&DELETE, &[tenant.as_str().into(), group.as_str().into(), member.id().into()])? > 0)
+}
+
+/// Direct members that are not deleted, by id, after the id `after` (empty: from the first).
+pub fn direct(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    group: &GroupId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Member>, StoreError> {
+    tx.rows(&DIRECT, &[tenant.as_str().into(), group.as_str().into(), after.into(), limit.into()], |row| {
+        let id = row.text(1)?;
+        Ok(match row.text(0)?.as_str() {
+            "group" => Member::Group(GroupId::new(id)),
+            _ => Member::User(UserId::new(id)),
+        })
+    })
+}
+
+/// The ids of all rows of a group, also those of deleted members.
+pub fn rows_of(tx: &mut Tx<'_>, tenant: &TenantId, group: &GroupId) -> Result<Vec<String>, StoreError> {
+    tx.rows(&ROWS_OF, &[tenant.as_str().into(), group.as_str().into()], |row| row.text(0))
+}
+
+/// The groups that have this user or group as a direct member.
+pub fn groups_of(tx: &mut Tx<'_>, tenant: &TenantId, member_id: &str) -> Result<Vec<GroupId>, StoreError> {
+    tx.rows(&GROUPS_OF, &[tenant.as_str().into(), member_id.into()], group_id)
+}
+
+/// All groups that contain this user or group, directly or nested. Deleted groups neither count nor pass on; whether
+/// the member itself is deleted does not matter.
+pub fn ancestors(tx: &mut Tx<'_>, tenant: &TenantId, member_id: &str) -> Result<Vec<GroupId>, StoreError> {
+    tx.rows(&ANCESTORS, &[tenant.as_str().into(), member_id.into()], group_id)
+}
+
+/// The group itself and all groups nested in it; nothing if it is deleted.
+pub fn descendants(tx: &mut Tx<'_>, tenant: &TenantId, group: &GroupId) -> Result<Vec<GroupId>, StoreError> {
+    tx.rows(&DESCENDANTS, &[tenant.as_str().into(), group.as_str().into()], group_id)
+}
+
+/// The users that are members directly or through nested groups, by id, after the id `after` (empty: from the first).
+/// With `even_deleted`, deleted users and groups count as if they were not: who was a member until the deletion.
+pub fn effective_users(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    group: &GroupId,
+    after: &str,
+    limit: i64,
+    even_deleted: bool,
+) -> Result<Vec<UserId>, StoreError> {
+    let params =
+        [tenant.as_str().into(), group.as_str().into(), after.into(), limit.into(), even_deleted.into()];
+    tx.rows(&EFFECTIVE_USERS, &params, |row| Ok(UserId::new(row.text(0)?)))
+}
+
+/// Whether the user is a member directly or through nested groups; a deleted user is none.
+pub fn is_effective(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    group: &GroupId,
+    user: &UserId,
+) -> Result<bool, StoreError> {
+    if !ancestors(tx, tenant, user.as_str())?.contains(group) {
+        return Ok(false);
+    }
+    Ok(super::user::get(tx, tenant, user)?.is_some_and(|user| user.deleted_ms.is_none()))
+}
+
+/// Whether nesting `nested` in `group` would make a group a member of itself.
+pub fn would_cycle(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    group: &GroupId,
+    nested: &GroupId,
+) -> Result<bool, StoreError> {
+    Ok(group == nested || descendants(tx, tenant, nested)?.contains(group))
+}
+
+/// Every direct nesting (outer, inner) between groups that are not deleted.
+pub fn nestings(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<(GroupId, GroupId)>, StoreError> {
+    tx.rows(&NESTED, &[tenant.as_str().into()], |row| {
+        Ok((GroupId::new(row.text(0)?), GroupId::new(row.text(1)?)))
+    })
+}
+
+/// How many rows the groups that are not deleted have.
+pub fn count(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
+    tx.one(&COUNT, &[tenant.as_str().into()], |row| row.int(0))
+}
+
+fn group_id(row: &Row<'_>) -> Result<GroupId, StoreError> {
+    Ok(GroupId::new(row.text(0)?))
+}

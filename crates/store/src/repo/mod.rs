@@ -1,0 +1,16 @@
+//! The repositories: typed rows, one file per thing, all SQL of the product.
+
+pub mod app;
+pub mod audit;
+pub mod change;
+pub mod edge;
+pub mod group;
+pub mod intent;
+pub mod lane;
+pub mod link;
+pub mod load_job;
+pub mod mark;
+pub mod member;
+pub mod task;
+pub mod tenant;
+pub mod user;

@@ -1,0 +1,51 @@
+//! Tenants: isolated customers, found by name without regard to letter case.
+
+use domain::ids::TenantId;
+
+use crate::{Row, StoreError, Tx, statement};
+
+statement!(INSERT, "INSERT INTO tenant(id, name, name_key, created_ms) VALUES ($1, $2, $3, $4)");
+statement!(BY_NAME, "SELECT id, name, created_ms FROM tenant WHERE name_key = $1");
+statement!(GET, "SELECT id, name, created_ms FROM tenant WHERE id = $1");
+statement!(LIST, "SELECT id, name, created_ms FROM tenant ORDER BY name_key");
+
+/// One isolated customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Ours.
+    pub id: TenantId,
+    /// As it was given; unique without regard to letter case.
+    pub name: String,
+    /// Unix milliseconds.
+    pub created_ms: i64,
+}
+
+/// Adds a tenant. A name that is taken is [`StoreError::Conflict`] on `name_key`.
+pub fn create(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), StoreError> {
+    let params = [
+        tenant.id.as_str().into(),
+        tenant.name.as_str().into(),
+        scim::fold(&tenant.name).into(),
+        tenant.created_ms.into(),
+    ];
+    tx.exec(&INSERT, &params).map(drop)
+}
+
+/// The tenant of that name in any letter case.
+pub fn find_by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<Tenant>, StoreError> {
+    tx.optional(&BY_NAME, &[scim::fold(name).into()], read)
+}
+
+/// The tenant of that id.
+pub fn get(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Option<Tenant>, StoreError> {
+    tx.optional(&GET, &[tenant.as_str().into()], read)
+}
+
+/// Every tenant, by name.
+pub fn list(tx: &mut Tx<'_>) -> Result<Vec<Tenant>, StoreError> {
+    tx.rows(&LIST, &[], read)
+}
+
+fn read(row: &Row<'_>) -> Result<Tenant, StoreError> {
+    Ok(Tenant { id: TenantId::new(row.text(0)?), name: row.text(1)?, created_ms: row.int(2)? })
+}

@@ -1,0 +1,279 @@
+//! Users of the directory. Deleted ones stay as rows and are found by id only.
+
+use domain::directory::User;
+use domain::ids::{TenantId, UserId};
+
+use crate::{Row, Statement, StoreError, Tx, Value, statement};
+
+/// A list of 32 parameters after the tenant: shorter lists repeat their last value.
+macro_rules! in_32 {
+    () => {
+        "($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
+         $25, $26, $27, $28, $29, $30, $31, $32, $33)"
+    };
+}
+pub(crate) use in_32;
+
+macro_rules! select {
+    ($($rest:expr),+) => {
+        concat!(
+            "SELECT id, external_id, user_name, active, source, doc, version, deleted_ms FROM usr WHERE tenant = $1 ",
+            $($rest),+
+        )
+    };
+}
+
+statement!(
+    INSERT,
+    "INSERT INTO usr(tenant, id, external_id, user_name, user_name_key, manager_ref, active, source, doc, version, \
+     created_ms, modified_ms, deleted_ms)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)"
+);
+statement!(
+    UPDATE,
+    "UPDATE usr SET external_id = $3, user_name = $4, user_name_key = $5, manager_ref = $6, active = $7, doc = $8,
+     modified_ms = $9, version = version + 1 WHERE tenant = $1 AND id = $2"
+);
+statement!(
+    SET_DELETED,
+    "UPDATE usr SET deleted_ms = $3, modified_ms = $3, version = version + 1 WHERE tenant = $1 AND id = $2"
+);
+statement!(
+    SET_RESTORED,
+    "UPDATE usr SET deleted_ms = NULL, modified_ms = $3, version = version + 1 WHERE tenant = $1 AND id = $2"
+);
+statement!(
+    RELEASE_KEYS,
+    "UPDATE usr SET user_name_key = $3, external_id = NULL WHERE tenant = $1 AND id = $2"
+);
+statement!(GET, select!("AND id = $2"));
+statement!(GET_MANY, select!("AND id IN ", in_32!()));
+statement!(BY_NAME_KEYS, select!("AND deleted_ms IS NULL AND user_name_key IN ", in_32!()));
+statement!(BY_EXTERNAL_IDS, select!("AND deleted_ms IS NULL AND external_id IN ", in_32!()));
+statement!(
+    VERSIONS,
+    concat!("SELECT id, version, deleted_ms FROM usr WHERE tenant = $1 AND id IN ", in_32!())
+);
+statement!(
+    BY_REF,
+    "SELECT u.id, u.external_id, u.user_name, u.active, u.source, u.doc, u.version, u.deleted_ms
+     FROM usr u JOIN (
+       SELECT 0 AS place, id FROM usr WHERE tenant = $1 AND id = $2 AND deleted_ms IS NULL
+       UNION ALL SELECT 1, id FROM usr WHERE tenant = $1 AND external_id = $2 AND deleted_ms IS NULL
+       UNION ALL SELECT 2, id FROM usr WHERE tenant = $1 AND user_name_key = $3 AND deleted_ms IS NULL
+     ) found ON found.id = u.id
+     WHERE u.tenant = $1 ORDER BY found.place LIMIT 1"
+);
+statement!(LIST, select!("AND id > $2 AND deleted_ms IS NULL ORDER BY id LIMIT $3"));
+statement!(
+    LIST_SOURCE,
+    select!("AND source = $2 AND id > $3 AND active AND deleted_ms IS NULL ORDER BY id LIMIT $4")
+);
+statement!(COUNT, "SELECT COUNT(*) FROM usr WHERE tenant = $1 AND deleted_ms IS NULL");
+statement!(
+    COUNT_ACTIVE_OF,
+    "SELECT COUNT(*) FROM usr WHERE tenant = $1 AND source = $2 AND active AND deleted_ms IS NULL"
+);
+statement!(
+    REPORTS,
+    concat!(
+        "SELECT id FROM usr WHERE tenant = $1 AND manager_ref IN ",
+        in_32!(),
+        " AND id > $34 AND deleted_ms IS NULL ORDER BY id LIMIT $35"
+    )
+);
+
+/// Adds a user with the version it carries. `now_ms` becomes the time of creation.
+pub fn insert(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> Result<(), StoreError> {
+    let params: [Value; 12] = [
+        tenant.as_str().into(),
+        user.id.as_str().into(),
+        user.external_id.clone().into(),
+        user.user_name.as_str().into(),
+        scim::fold(&user.user_name).into(),
+        user.manager_ref().map(scim::fold).into(),
+        user.active.into(),
+        user.source.as_str().into(),
+        user.doc.to_string().into(),
+        user.version.into(),
+        now_ms.into(),
+        user.deleted_ms.into(),
+    ];
+    tx.later(&INSERT, &params)
+}
+
+/// Writes the document and everything that follows from it; the version rises by one.
+pub fn update(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> Result<(), StoreError> {
+    let params: [Value; 9] = [
+        tenant.as_str().into(),
+        user.id.as_str().into(),
+        user.external_id.clone().into(),
+        user.user_name.as_str().into(),
+        scim::fold(&user.user_name).into(),
+        user.manager_ref().map(scim::fold).into(),
+        user.active.into(),
+        user.doc.to_string().into(),
+        now_ms.into(),
+    ];
+    tx.later(&UPDATE, &params)
+}
+
+/// Marks a user deleted; its memberships stay as rows and do not count.
+pub fn set_deleted(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, now_ms: i64) -> Result<(), StoreError> {
+    tx.later(&SET_DELETED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
+}
+
+/// Takes the mark of deletion back.
+pub fn set_restored(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, now_ms: i64) -> Result<(), StoreError> {
+    tx.later(&SET_RESTORED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
+}
+
+/// Frees the keys of a user that is updated later in the same transaction, so that another may take them first.
+pub fn release_keys(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<(), StoreError> {
+    tx.later(&RELEASE_KEYS, &[tenant.as_str().into(), id.as_str().into(), format!("~released {id}").into()])
+}
+
+/// The user of that id, also a deleted one.
+pub fn get(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId) -> Result<Option<User>, StoreError> {
+    tx.optional(&GET, &[tenant.as_str().into(), id.as_str().into()], read)
+}
+
+/// The users of those ids, also deleted ones, in no order; unknown ids are left out.
+pub fn get_many<'a>(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    ids: impl IntoIterator<Item = &'a UserId>,
+) -> Result<Vec<User>, StoreError> {
+    let ids: Vec<&str> = ids.into_iter().map(UserId::as_str).collect();
+    in_chunks(tx, &GET_MANY, tenant, &ids, read)
+}
+
+/// Id, version and whether deleted, of those ids that exist, in no order.
+pub fn versions<'a>(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    ids: impl IntoIterator<Item = &'a UserId>,
+) -> Result<Vec<(UserId, i64, bool)>, StoreError> {
+    let ids: Vec<&str> = ids.into_iter().map(UserId::as_str).collect();
+    in_chunks(tx, &VERSIONS, tenant, &ids, |row| {
+        Ok((UserId::new(row.text(0)?), row.int(1)?, row.opt_int(2)?.is_some()))
+    })
+}
+
+/// The user of that userName in any letter case, unless deleted.
+pub fn find_by_user_name(tx: &mut Tx<'_>, tenant: &TenantId, name: &str) -> Result<Option<User>, StoreError> {
+    Ok(find_by_user_names(tx, tenant, &[name])?.pop())
+}
+
+/// The users of those userNames in any letter case, without deleted ones.
+pub fn find_by_user_names(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    names: &[&str],
+) -> Result<Vec<User>, StoreError> {
+    let keys: Vec<String> = names.iter().map(|name| scim::fold(name)).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    in_chunks(tx, &BY_NAME_KEYS, tenant, &keys, read)
+}
+
+/// The user of that externalId, unless deleted.
+pub fn find_by_external_id(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    external_id: &str,
+) -> Result<Option<User>, StoreError> {
+    Ok(find_by_external_ids(tx, tenant, &[external_id])?.pop())
+}
+
+/// The users of those externalIds, without deleted ones.
+pub fn find_by_external_ids(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    external_ids: &[&str],
+) -> Result<Vec<User>, StoreError> {
+    in_chunks(tx, &BY_EXTERNAL_IDS, tenant, external_ids, read)
+}
+
+/// The user that a person or a document means: by id, else externalId, else userName in any letter case; not deleted.
+pub fn find_by_ref(tx: &mut Tx<'_>, tenant: &TenantId, reference: &str) -> Result<Option<User>, StoreError> {
+    tx.optional(&BY_REF, &[tenant.as_str().into(), reference.into(), scim::fold(reference).into()], read)
+}
+
+/// Users that are not deleted, by id, after the id `after` (empty: from the first).
+pub fn list(tx: &mut Tx<'_>, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<User>, StoreError> {
+    tx.rows(&LIST, &[tenant.as_str().into(), after.into(), limit.into()], read)
+}
+
+/// Active users of one source, by id, after the id `after` (empty: from the first).
+pub fn list_active_of(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    source: &str,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<User>, StoreError> {
+    tx.rows(&LIST_SOURCE, &[tenant.as_str().into(), source.into(), after.into(), limit.into()], read)
+}
+
+/// How many users are not deleted.
+pub fn count(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
+    tx.one(&COUNT, &[tenant.as_str().into()], |row| row.int(0))
+}
+
+/// How many users of one source are active.
+pub fn count_active_of(tx: &mut Tx<'_>, tenant: &TenantId, source: &str) -> Result<i64, StoreError> {
+    tx.one(&COUNT_ACTIVE_OF, &[tenant.as_str().into(), source.into()], |row| row.int(0))
+}
+
+/// Users whose document names one of these references (at most 32: id, externalId, userName, before and after a change)
+/// as manager, by id. Letter case is ignored for all of them, so this may give a user too many, never one too few.
+pub fn reports_of(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    references: &[&str],
+    after: &str,
+    limit: i64,
+) -> Result<Vec<UserId>, StoreError> {
+    let keys: Vec<String> = references.iter().map(|reference| scim::fold(reference)).collect();
+    let Some(last) = keys.last() else { return Ok(Vec::new()) };
+    let mut params: Vec<Value> = vec![tenant.as_str().into()];
+    params.extend((0..CHUNK).map(|index| keys.get(index).unwrap_or(last).into()));
+    params.extend([after.into(), limit.into()]);
+    tx.rows(&REPORTS, &params, |row| Ok(UserId::new(row.text(0)?)))
+}
+
+const CHUNK: usize = 32;
+
+/// Runs a statement with an [`in_32`] list as often as the keys need.
+pub(crate) fn in_chunks<T>(
+    tx: &mut Tx<'_>,
+    statement: &'static Statement,
+    tenant: &TenantId,
+    keys: &[&str],
+    mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    keys.dedup();
+    for chunk in keys.chunks(CHUNK) {
+        let mut params: Vec<Value> = vec![tenant.as_str().into()];
+        let last = chunk[chunk.len() - 1];
+        params.extend((0..CHUNK).map(|index| Value::from(*chunk.get(index).unwrap_or(&last))));
+        found.extend(tx.rows(statement, &params, &mut read)?);
+    }
+    Ok(found)
+}
+
+fn read(row: &Row<'_>) -> Result<User, StoreError> {
+    Ok(User {
+        id: UserId::new(row.text(0)?),
+        external_id: row.opt_text(1)?,
+        user_name: row.text(2)?,
+        active: row.bool(3)?,
+        source: row.text(4)?,
+        doc: row.json(5)?,
+        version: row.int(6)?,
+        deleted_ms: row.opt_int(7)?,
+    })
+}

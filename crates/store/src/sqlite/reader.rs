@@ -1,0 +1,58 @@
+//! SQLite reads: a pool of connections, used on the caller's own thread, one snapshot per read.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::sqlite::{connect, control, rollback};
+use crate::tx::{Access, Link};
+use crate::{StoreError, Tx, TxError};
+
+/// Idle connections kept; more may be in use at once.
+const IDLE_MAX: usize = 32;
+
+/// Connections that only read. A point read takes microseconds, so it runs in line: a hop to another thread costs more.
+pub(crate) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(crate) fn new(path: PathBuf) -> Readers {
+        Readers { path, idle: Mutex::new(Vec::new()) }
+    }
+
+    pub(crate) fn read<T, E: TxError>(
+        &self,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let connection = self.take()?;
+        let answer = snapshot(&connection, &mut body);
+        self.give_back(connection);
+        answer
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| connect(&self.path), Ok)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_MAX && connection.is_autocommit() {
+            idle.push(connection);
+        }
+    }
+}
+
+/// Runs a closure that only reads, in one snapshot.
+pub(crate) fn snapshot<T, E: TxError>(
+    connection: &Connection,
+    body: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    control(connection, "BEGIN DEFERRED")?;
+    let answer = Tx::new(Link::Sqlite(connection), Access::Read, None).run(body);
+    rollback(connection);
+    answer
+}

@@ -1,0 +1,284 @@
+//! SQLite writes: one thread commits the jobs of many callers at once and answers each after the commit.
+//!
+//! A job runs in a savepoint, so its failure or panic loses only its own changes. SQLite may also roll the whole
+//! transaction back by itself, or the commit may fail: then nobody has been answered yet, and every job of the group
+//! runs once more, alone in a transaction of its own, and is answered for itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::reader::snapshot;
+use super::{control, rollback};
+use crate::dialect::from_sqlite;
+use crate::faults::Faults;
+use crate::options::{Counters, OpenOptions};
+use crate::tx::{Access, Link};
+use crate::{StoreError, Tx, TxError};
+
+/// The most jobs in one commit.
+const GROUP_MAX: usize = 256;
+
+/// A group takes no further job once it has run this long, so that no transaction holds the writer for 20 ms.
+const GROUP_MICROS: u64 = 10_000;
+
+/// How often BEGIN is tried; each waits for the busy handler's time.
+const BEGIN_TRIES: usize = 2;
+
+/// The writer's thread and its queue.
+pub(crate) struct Writer {
+    // None only while it is dropped: the thread ends when the queue closes.
+    queue: Option<Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(crate) fn start(connection: Connection, options: &OpenOptions, counters: Arc<Counters>) -> Writer {
+        let mut core = Core::new(connection, options, counters);
+        let (queue, jobs) = channel::<Box<dyn Job>>();
+        let thread = std::thread::spawn(move || {
+            while let Ok(job) = jobs.recv() {
+                core.run_group(job, &jobs);
+            }
+        });
+        Writer { queue: Some(queue), thread: Some(thread) }
+    }
+
+    /// Queues the closure at once; its answer comes after the commit. Dropping the future does not stop the write.
+    pub(crate) async fn write<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = WriteJob { body, answer: None, reply };
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        queue.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            // The last owner may be a closure that the writer itself has just dropped.
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // The queue's jobs are finished and the file is closed when the last owner returns.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A store without a thread: each write is its own transaction in the caller, for the simulation.
+pub(crate) struct Inline {
+    core: Mutex<Core>,
+}
+
+impl Inline {
+    pub(crate) fn new(connection: Connection, options: &OpenOptions, counters: Arc<Counters>) -> Inline {
+        Inline { core: Mutex::new(Core::new(connection, options, counters)) }
+    }
+
+    pub(crate) fn write<T, E, F>(&self, mut body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E>,
+        E: TxError,
+    {
+        let core = self.lock();
+        core.begin()?;
+        let started = (core.clock)();
+        let answer = core.tx().run(&mut body);
+        core.count_panic(&answer);
+        if answer.is_err() {
+            rollback(&core.connection);
+            return answer;
+        }
+        core.commit(started, 1)?;
+        answer
+    }
+
+    pub(crate) fn read<T, E: TxError>(
+        &self,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        snapshot(&self.lock().connection, &mut body)
+    }
+
+    // A panic is caught before it reaches the lock; the connection is consistent in any case.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caller's closure with the place of its answer.
+trait Job: Send {
+    /// Runs the closure and keeps its answer; whether its changes stay.
+    fn run(&mut self, core: &Core) -> bool;
+    /// Sends the answer kept, or the failure in place of an `Ok` that did not become durable.
+    fn reply(self: Box<Self>, lost: Option<StoreError>);
+}
+
+struct WriteJob<T, E, F> {
+    body: F,
+    answer: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Job for WriteJob<T, E, F>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: TxError + Send,
+{
+    fn run(&mut self, core: &Core) -> bool {
+        let answer = core.tx().run(&mut self.body);
+        core.count_panic(&answer);
+        let keep = answer.is_ok();
+        self.answer = Some(answer);
+        keep
+    }
+
+    fn reply(self: Box<Self>, lost: Option<StoreError>) {
+        let answer = match (self.answer, lost) {
+            (Some(Err(error)), _) => Err(error),
+            (_, Some(lost)) => Err(lost.into()),
+            (Some(Ok(value)), None) => Ok(value),
+            (None, None) => Err(StoreError::Closed.into()),
+        };
+        // A caller that no longer waits does not need its answer.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// The writing connection.
+struct Core {
+    connection: Connection,
+    clock: fn() -> u64,
+    faults: Option<Arc<Faults>>,
+    counters: Arc<Counters>,
+}
+
+impl Core {
+    fn new(connection: Connection, options: &OpenOptions, counters: Arc<Counters>) -> Core {
+        Core { connection, clock: options.monotonic_micros, faults: options.faults.clone(), counters }
+    }
+
+    /// Runs the job, and those that wait behind it, in one transaction.
+    fn run_group(&mut self, first: Box<dyn Job>, waiting: &Receiver<Box<dyn Job>>) {
+        if let Err(error) = self.begin() {
+            // The others have waited as long: they get the same answer instead of each waiting again.
+            for job in std::iter::once(first).chain(waiting.try_iter()) {
+                settle(job, Some(error.clone()));
+            }
+            return;
+        }
+        let started = (self.clock)();
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        let mut open = true;
+        while let Some(mut job) = next.take() {
+            open = self.run_in_savepoint(job.as_mut());
+            group.push(job);
+            let elapsed = (self.clock)().saturating_sub(started);
+            if !open || group.len() >= GROUP_MAX || elapsed >= GROUP_MICROS {
+                break;
+            }
+            next = waiting.try_recv().ok();
+        }
+        if open && self.commit(started, group.len() as u64).is_ok() {
+            for job in group {
+                settle(job, None);
+            }
+        } else {
+            rollback(&self.connection);
+            for job in group {
+                self.run_alone(job);
+            }
+        }
+    }
+
+    /// Whether the group's transaction is still open and holds exactly what it should.
+    fn run_in_savepoint(&self, job: &mut dyn Job) -> bool {
+        let step = |sql| control(&self.connection, sql).is_ok();
+        if !step("SAVEPOINT job") {
+            return false;
+        }
+        let keep = job.run(self);
+        if self.connection.is_autocommit() {
+            return false;
+        }
+        (keep || step("ROLLBACK TO job")) && step("RELEASE job")
+    }
+
+    fn run_alone(&self, mut job: Box<dyn Job>) {
+        Counters::add(&self.counters.run_alone);
+        let mut durable = || -> Result<(), StoreError> {
+            self.begin()?;
+            let started = (self.clock)();
+            if job.run(self) { self.commit(started, 1) } else { Ok(()) }
+        };
+        let lost = durable().err();
+        rollback(&self.connection);
+        settle(job, lost);
+    }
+
+    fn begin(&self) -> Result<(), StoreError> {
+        rollback(&self.connection);
+        if let Some(pages) = self.faults.as_ref().and_then(|faults| faults.take_page_limit()) {
+            let limited =
+                self.connection.query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(()));
+            limited.map_err(|error| from_sqlite("page limit", &error))?;
+        }
+        let mut begun = control(&self.connection, "BEGIN IMMEDIATE");
+        for _ in 1..BEGIN_TRIES {
+            if !matches!(begun, Err(StoreError::Busy { .. })) {
+                break;
+            }
+            begun = control(&self.connection, "BEGIN IMMEDIATE");
+        }
+        begun
+    }
+
+    /// Commits; after an error nothing of the transaction is left open.
+    fn commit(&self, started: u64, jobs: u64) -> Result<(), StoreError> {
+        let fault = self.faults.as_ref().and_then(|faults| faults.at_commit());
+        let done = match fault {
+            Some(fault) => Err(fault.error()),
+            None => control(&self.connection, "COMMIT"),
+        };
+        if done.is_err() {
+            rollback(&self.connection);
+            return done;
+        }
+        let held = (self.clock)().saturating_sub(started);
+        self.counters.longest_hold_micros.fetch_max(held, Ordering::Relaxed);
+        self.counters.largest_group.fetch_max(jobs, Ordering::Relaxed);
+        Counters::add(&self.counters.commits);
+        Ok(())
+    }
+
+    fn tx(&self) -> Tx<'_> {
+        Tx::new(Link::Sqlite(&self.connection), Access::Write, self.faults.as_deref())
+    }
+
+    fn count_panic<T, E: TxError>(&self, answer: &Result<T, E>) {
+        if let Err(error) = answer
+            && matches!(error.store_error(), Some(StoreError::JobPanicked { .. }))
+        {
+            Counters::add(&self.counters.panicked);
+        }
+    }
+}
+
+/// Answers a job. Dropping a caller's closure may panic too, which must not end the writer.
+fn settle(job: Box<dyn Job>, lost: Option<StoreError>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| job.reply(lost)));
+}
