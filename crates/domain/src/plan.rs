@@ -238,6 +238,8 @@ pub struct EdgeChange {
     pub generation: i64,
     /// Generation of the member's link that the request relies on.
     pub link_generation: i64,
+    /// Removed although still a member in the directory: why the membership waits afterwards.
+    pub waits: Option<&'static str>,
 }
 
 /// A membership that is settled without a request.

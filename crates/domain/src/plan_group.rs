@@ -272,6 +272,7 @@ fn edge_change(edge: &EdgeView, account: String) -> EdgeChange {
         account,
         generation: edge.generation,
         link_generation: edge.link_generation,
+        waits: (edge.member && edge.link != Some(LinkState::Live)).then(|| waiting_code(edge)),
     }
 }
 

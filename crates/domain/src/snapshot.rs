@@ -62,6 +62,18 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// The snapshot without its mark: what would be planned if nothing were queued.
+    #[must_use]
+    pub fn without_mark(mut self) -> Self {
+        match &mut self {
+            Snapshot::User(user) => user.base.mark = None,
+            Snapshot::Group(group) => group.base.mark = None,
+        }
+        self
+    }
+}
+
 /// What a user's and a group's snapshot share.
 #[derive(Clone, Debug)]
 pub struct Base {

@@ -18,7 +18,12 @@ pub struct AppCache {
 
 impl AppCache {
     /// The app as of this transaction, compiled.
-    pub fn get(&self, tx: &mut Tx<'_>, tenant: &TenantId, id: &AppId) -> Result<Arc<CompiledApp>, EngineError> {
+    pub fn get(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &TenantId,
+        id: &AppId,
+    ) -> Result<Arc<CompiledApp>, EngineError> {
         let key = (tenant.clone(), id.clone());
         let version = app::version(tx, tenant, id)?;
         let cached = self.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
@@ -32,7 +37,10 @@ impl AppCache {
         })?;
         let compiled = CompiledApp::compile(stored).map_err(|errors| {
             let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            EngineError::Invalid(format!("the mapping or scope of the app does not compile: {}", texts.join("; ")))
+            EngineError::Invalid(format!(
+                "the mapping or scope of the app does not compile: {}",
+                texts.join("; ")
+            ))
         })?;
         let compiled = Arc::new(compiled);
         self.compiled.lock().unwrap_or_else(PoisonError::into_inner).insert(key, compiled.clone());

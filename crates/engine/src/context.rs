@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use domain::ids::{IdSource, TenantId, WaveId};
+use domain::ids::{AppId, IdSource, TenantId, WaveId};
+use domain::snapshot::CompiledApp;
 use store::Store;
 
+use crate::app_cache::AppCache;
 use crate::error::EngineError;
 
 /// The world outside: the only way to time and randomness.
@@ -30,6 +32,8 @@ pub struct Engine {
     pub env: Arc<dyn Env>,
     /// Who asks, for the audit log.
     pub actor: String,
+    /// Compiled apps.
+    pub apps: AppCache,
 }
 
 /// One operation of one tenant: who, when, why, and the ids it may hand out. Made once per operation and moved into the
@@ -67,6 +71,12 @@ impl Engine {
             trace,
             ids,
         }
+    }
+
+    /// The app with this id, compiled.
+    pub async fn app(&self, tenant: &TenantId, app: &AppId) -> Result<Arc<CompiledApp>, EngineError> {
+        let (apps, tenant, app) = (self.apps.clone(), tenant.clone(), app.clone());
+        self.read(move |tx| apps.get(tx, &tenant, &app)).await
     }
 
     /// Runs a write transaction with a fresh context of the tenant.

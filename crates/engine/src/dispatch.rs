@@ -115,6 +115,11 @@ impl Expansion<'_> {
         }
         apps.sort();
         apps.dedup();
+        if self.change.member == "restored" {
+            for group_id in member::ancestors(tx, self.tenant, id.as_str())? {
+                self.memberships(tx, std::slice::from_ref(&group_id), std::slice::from_ref(id))?;
+            }
+        }
         let user = user::get(tx, self.tenant, id)?;
         for app_id in &apps {
             self.touch(tx, app_id, &[Subject::User(id.clone())])?;
@@ -154,7 +159,12 @@ impl Expansion<'_> {
     }
 
     /// These users may have entered or left these groups.
-    fn memberships(&mut self, tx: &mut Tx<'_>, groups: &[GroupId], users: &[UserId]) -> Result<(), EngineError> {
+    fn memberships(
+        &mut self,
+        tx: &mut Tx<'_>,
+        groups: &[GroupId],
+        users: &[UserId],
+    ) -> Result<(), EngineError> {
         if users.is_empty() {
             return Ok(());
         }
@@ -201,7 +211,8 @@ impl Expansion<'_> {
         }
         // A new name matters to members only where a mapping looks at group names; existence matters always.
         let stored = group::get(tx, self.tenant, id)?;
-        let renamed_only = self.change.member == "attributes" && stored.is_some_and(|group| group.deleted_ms.is_none());
+        let renamed_only =
+            self.change.member == "attributes" && stored.is_some_and(|group| group.deleted_ms.is_none());
         if renamed_only && !self.any_mapping_uses_groups(tx)? {
             return Ok(None);
         }
@@ -282,7 +293,7 @@ impl Expansion<'_> {
     }
 }
 
-/// Reports of a user that have a link in the app.
+/// Reports of a user that have a link in the app, or that work is queued for.
 pub(crate) fn linked_reports(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
@@ -295,7 +306,10 @@ pub(crate) fn linked_reports(
     loop {
         let page = user::reports_of(tx, tenant, &references, &after, PAGE)?;
         for report in &page {
-            if link::get(tx, tenant, app_id, report.as_str())?.is_some() {
+            // A report without a link may be about to get one, from a snapshot that did not see this change.
+            let known = link::get(tx, tenant, app_id, report.as_str())?.is_some()
+                || mark::get(tx, tenant, app_id, report.as_str())?.is_some();
+            if known {
                 reports.push(report.clone());
             }
         }

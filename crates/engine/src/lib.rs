@@ -3,10 +3,27 @@
 //! Rule: a business `if` belongs in `domain`, SQL belongs in `store`. Deliberately absent: the real clock, real randomness,
 //! the environment and the terminal; they arrive through [`Env`].
 
+pub mod app_cache;
+pub mod apps;
+pub mod audit_log;
+pub mod compare;
+pub mod connectors;
 pub mod context;
 pub mod directory;
+pub mod dispatch;
 pub mod error;
+pub mod lane;
+pub mod listing;
 pub mod load;
+pub mod preview;
+pub mod provision;
+pub mod seal;
+pub mod snapshot;
+pub mod status;
+pub mod tasks;
+pub mod tenants;
+pub mod transport;
+pub mod why;
 
 pub use context::{Context, Engine, Env};
 pub use error::EngineError;

@@ -42,7 +42,12 @@ impl SealingKey {
     }
 
     /// Seals a secret.
-    pub fn seal(&self, place: SecretName<'_>, secret: &str, ids: &mut IdSource) -> Result<String, EngineError> {
+    pub fn seal(
+        &self,
+        place: SecretName<'_>,
+        secret: &str,
+        ids: &mut IdSource,
+    ) -> Result<String, EngineError> {
         let mut nonce = [0_u8; 24];
         for chunk in nonce.chunks_mut(8) {
             chunk.copy_from_slice(&ids.bits().to_be_bytes());
@@ -80,7 +85,10 @@ impl SealingKey {
 }
 
 fn unreadable() -> EngineError {
-    EngineError::Invalid("the stored secret is damaged or belongs elsewhere; enter it again with lockstep app credentials".into())
+    EngineError::Invalid(
+        "the stored secret is damaged or belongs elsewhere; enter it again with lockstep app credentials"
+            .into(),
+    )
 }
 
 fn associated(place: SecretName<'_>) -> String {

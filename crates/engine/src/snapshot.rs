@@ -5,12 +5,16 @@ use std::sync::Arc;
 use domain::ids::{AppId, GroupId, Subject, TenantId, UserId};
 use domain::plan_user::{Desired, desired, keys_of};
 use domain::snapshot::{
-    Base, CompiledApp, EdgeState, EdgeView, GroupSnapshot, LinkState, ManagerView, Push, Snapshot, UserSnapshot,
+    Base, CompiledApp, EdgeState, EdgeView, GroupSnapshot, LinkState, ManagerView, Push, Snapshot,
+    UserSnapshot,
 };
 use store::Tx;
 use store::repo::{app, edge, group, intent, link, mark, member, user};
 
 use crate::error::EngineError;
+
+/// Memberships that one snapshot gathers at most, whatever was asked for.
+const EDGE_CAP: usize = 100_000;
 
 /// What to read.
 #[derive(Clone, Debug)]
@@ -40,7 +44,9 @@ pub fn load(
 ) -> Result<Option<Snapshot>, EngineError> {
     match subject {
         Subject::User(id) => Ok(load_user(tx, scope, id)?.map(|user| Snapshot::User(Box::new(user)))),
-        Subject::Group(id) => Ok(load_group(tx, scope, id, edges)?.map(|group| Snapshot::Group(Box::new(group)))),
+        Subject::Group(id) => {
+            Ok(load_group(tx, scope, id, edges)?.map(|group| Snapshot::Group(Box::new(group))))
+        }
     }
 }
 
@@ -58,7 +64,8 @@ fn load_user(tx: &mut Tx<'_>, scope: &Scope, id: &UserId) -> Result<Option<UserS
     let base = base(tx, scope, id.as_str())?;
     let Some(user) = user::get(tx, &scope.tenant, id)? else { return Ok(None) };
     let entitlements = app::entitlements(tx, &scope.tenant, scope.app_id(), id.as_str())?;
-    let mut snapshot = UserSnapshot { base, user, manager: None, groups: vec![], entitlements, holders: vec![] };
+    let mut snapshot =
+        UserSnapshot { base, user, manager: None, groups: vec![], entitlements, holders: vec![] };
     if scope.app.mapping.uses_manager() {
         snapshot.manager = load_manager(tx, scope, &snapshot)?;
     }
@@ -96,10 +103,9 @@ fn load_group(
     let Some(group) = group::get(tx, &scope.tenant, id)? else { return Ok(None) };
     let push = app::push_of(tx, &scope.tenant, scope.app_id(), id)?.unwrap_or(Push::Leave);
     let live = base.link.as_ref().is_some_and(|link| link.state == LinkState::Live);
-    let limit = if edges == 0 { scope.app.app.settings.member_cap } else { edges };
+    let limit = if edges == 0 { scope.app.app.settings.member_cap } else { edges }.clamp(1, EDGE_CAP);
     let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-    let mut found =
-        if live { edge::dirty(tx, &scope.tenant, scope.app_id(), id, wanted)? } else { vec![] };
+    let mut found = if live { edge::dirty(tx, &scope.tenant, scope.app_id(), id, wanted)? } else { vec![] };
     let more_edges = found.len() > limit;
     found.truncate(limit);
     for view in found.iter_mut().filter(|view| view.member && view.link.is_none()) {

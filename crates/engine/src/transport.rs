@@ -67,7 +67,8 @@ impl Transport {
 }
 
 async fn read(mut answer: reqwest::Response) -> Result<HttpAnswer, TransportError> {
-    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header =
+        |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut read = HttpAnswer {
         status: answer.status().as_u16(),
         retry_after: header("retry-after"),
@@ -75,7 +76,9 @@ async fn read(mut answer: reqwest::Response) -> Result<HttpAnswer, TransportErro
         location: header("location"),
         body: vec![],
     };
-    while let Some(chunk) = answer.chunk().await.map_err(|error| TransportError::MayBeSent(describe(&error)))? {
+    while let Some(chunk) =
+        answer.chunk().await.map_err(|error| TransportError::MayBeSent(describe(&error)))?
+    {
         if read.body.len() + chunk.len() > BODY_CAP {
             return Err(TransportError::MayBeSent(format!("the answer is larger than {BODY_CAP} bytes")));
         }
@@ -118,7 +121,11 @@ pub fn check_base_url(text: &str, allow_private: bool) -> Result<String, EngineE
     match url.scheme() {
         "https" => {}
         "http" if allow_private => {}
-        "http" => return Err(invalid("plain HTTP sends the token in clear; use https, or add --allow-private for a test".into())),
+        "http" => {
+            return Err(invalid(
+                "plain HTTP sends the token in clear; use https, or add --allow-private for a test".into(),
+            ));
+        }
         other => return Err(invalid(format!("'{other}' is not a web address; use https"))),
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -134,7 +141,9 @@ pub fn check_base_url(text: &str, allow_private: bool) -> Result<String, EngineE
         None => return Err(invalid("it names no host".into())),
     };
     if address.is_some_and(|address| !allow_private && !is_public(address)) {
-        return Err(invalid("it is a loopback or private address; add --allow-private if that is meant".into()));
+        return Err(invalid(
+            "it is a loopback or private address; add --allow-private if that is meant".into(),
+        ));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -178,7 +187,11 @@ impl Resolve for GuardedResolver {
             let allowed: Vec<SocketAddr> =
                 found.iter().copied().filter(|address| allow_private || is_public(address.ip())).collect();
             if allowed.is_empty() {
-                let problem = if found.is_empty() { "has no address" } else { "resolves to private addresses only; use --allow-private if that is meant" };
+                let problem = if found.is_empty() {
+                    "has no address"
+                } else {
+                    "resolves to private addresses only; use --allow-private if that is meant"
+                };
                 return Err(format!("{} {problem}", name.as_str()).into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
@@ -210,7 +223,10 @@ mod tests {
         ] {
             assert!(check_base_url(url, false).is_err(), "{url}");
         }
-        assert_eq!(check_base_url("https://app.example.com/scim/v2/", false).unwrap(), "https://app.example.com/scim/v2");
+        assert_eq!(
+            check_base_url("https://app.example.com/scim/v2/", false).unwrap(),
+            "https://app.example.com/scim/v2"
+        );
         assert_eq!(check_base_url("http://127.0.0.1:9/v2", true).unwrap(), "http://127.0.0.1:9/v2");
     }
 }

@@ -1,2 +1,19 @@
-//! Placeholder.
-fn main() {}
+//! The `lockstep` binary: reads the command line, runs one command, ends with its exit code.
+
+use std::process::ExitCode;
+
+mod cli;
+mod commands;
+mod demo;
+mod duration;
+mod environment;
+mod error_report;
+mod output;
+mod overview;
+mod session;
+
+fn main() -> ExitCode {
+    // Fails only if a provider is installed already, and nothing runs before this.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    cli::run()
+}

@@ -38,6 +38,8 @@ pub struct Settlement {
     pub lane: LaneSignal,
     /// Name of the write that was applied.
     pub applied: Option<&'static str>,
+    /// Users whose account must be read in the app: a request suggests that it is gone.
+    pub verify_users: Vec<UserId>,
 }
 
 /// How an intent ends.
@@ -127,6 +129,7 @@ fn blank(snapshot: &Snapshot, after: After) -> Settlement {
         verified: false,
         lane: LaneSignal::Fine,
         applied: None,
+        verify_users: vec![],
     }
 }
 
@@ -237,12 +240,12 @@ fn applied(snapshot: &Snapshot, write: &Write, remote: Option<&Remote>) -> Settl
             // 2xx without the object: it must be found before it can be linked.
             None => return unknown(snapshot, Evidence { detail: "created without a body".into(), ..Evidence::default() }),
         },
-        Write::Update { after, state, keys, .. } => {
+        Write::Update { changes, after, state, keys, .. } => {
             settlement.link = Some(LinkChange {
                 state: *state,
                 remote_id: None,
                 acknowledged: Some(after.clone()),
-                normal: remote.map(|remote| normal_form(after, &remote.doc)),
+                normal: Some(normal_after(snapshot, changes, remote)),
                 keys: (!snapshot_is_group(snapshot)).then(|| keys.clone()),
             });
             settlement.after = After::Again;
@@ -285,6 +288,14 @@ fn normal_form(sent: &Attributes, doc: &Value) -> Attributes {
     sent.iter()
         .filter_map(|(path, value)| shown.get(path).filter(|shown| *shown != value).map(|shown| (path.clone(), shown.clone())))
         .collect()
+}
+
+/// The normal forms after a change. Only what was sent can teach one: what else the answer shows may be drift.
+fn normal_after(snapshot: &Snapshot, changes: &Attributes, remote: Option<&Remote>) -> Attributes {
+    let mut normal = snapshot.base().link.as_ref().map(|link| link.normal.clone()).unwrap_or_default();
+    normal.retain(|path, _| !changes.contains_key(path));
+    normal.extend(remote.map(|remote| normal_form(changes, &remote.doc)).unwrap_or_default());
+    normal
 }
 
 fn missing(snapshot: &Snapshot, write: &Write, evidence: Evidence) -> Settlement {
@@ -337,6 +348,7 @@ fn rejected(snapshot: &Snapshot, write: &Write, evidence: Evidence) -> Settlemen
                 }
             }
             settlement.finding = Some(Finding::from_answer(Cause::MemberRefused, &evidence));
+            settlement.verify_users = add.iter().map(|edge| edge.user.clone()).collect();
         }
         return settlement;
     }
@@ -349,11 +361,7 @@ fn failed(snapshot: &Snapshot, outcome: Outcome) -> Settlement {
         Outcome::Throttled { after_ms } => {
             Settlement { lane: LaneSignal::Throttled(after_ms), ..blank(snapshot, After::Keep) }
         }
-        Outcome::Unauthorized(evidence) | Outcome::Down(evidence) => {
-            let keep = blank(snapshot, After::Keep);
-            Settlement { evidence: Some(evidence), lane: LaneSignal::Suspect, ..keep }
-        }
-        Outcome::Unknown(evidence) => {
+        Outcome::Unauthorized(evidence) | Outcome::Down(evidence) | Outcome::Unknown(evidence) => {
             let after = After::Later { due_ms: retry_at(snapshot), failed: true, verify: false };
             Settlement { evidence: Some(evidence), lane: LaneSignal::Suspect, ..blank(snapshot, after) }
         }
@@ -392,7 +400,7 @@ fn edges_of(write: &Write, state: impl Fn(bool) -> Option<EdgeState>, dirty: boo
         generation: edge.generation,
         state: state(added).unwrap_or(EdgeState::Unknown),
         dirty,
-        waits: None,
+        waits: edge.waits.filter(|_| !added && !dirty).map(str::to_owned),
         link_generation: edge.link_generation,
     };
     add.iter().map(|edge| result(edge, true)).chain(remove.iter().map(|edge| result(edge, false))).collect()

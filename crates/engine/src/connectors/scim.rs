@@ -23,14 +23,19 @@ pub fn request(call: &Call) -> HttpRequest {
             get(format!("{}?filter={}{excluded}", kind.endpoint(), encode(&filter)))
         }
         Call::Read { kind, remote_id, members } => {
-            let excluded = if *members || kind.endpoint() == "/Users" { "" } else { "?excludedAttributes=members" };
+            let excluded =
+                if *members || kind.endpoint() == "/Users" { "" } else { "?excludedAttributes=members" };
             get(format!("{}/{}{excluded}", kind.endpoint(), encode(remote_id)))
         }
         Call::Probe => get("/Users?count=1".into()),
         Call::Create { kind, doc } => with_body("POST", kind.endpoint().into(), doc),
         Call::Patch { kind, remote_id, request } => {
             let excluded = if kind.endpoint() == "/Groups" { "?excludedAttributes=members" } else { "" };
-            with_body("PATCH", format!("{}/{}{excluded}", kind.endpoint(), encode(remote_id)), &request.to_json())
+            with_body(
+                "PATCH",
+                format!("{}/{}{excluded}", kind.endpoint(), encode(remote_id)),
+                &request.to_json(),
+            )
         }
         Call::Members { remote_id, add, remove } => with_body(
             "PATCH",
@@ -41,10 +46,9 @@ pub fn request(call: &Call) -> HttpRequest {
             if_match: version.clone(),
             ..with_body("PUT", format!("{}/{}", kind.endpoint(), encode(remote_id)), doc)
         },
-        Call::Delete { kind, remote_id } => HttpRequest {
-            method: "DELETE",
-            ..get(format!("{}/{}", kind.endpoint(), encode(remote_id)))
-        },
+        Call::Delete { kind, remote_id } => {
+            HttpRequest { method: "DELETE", ..get(format!("{}/{}", kind.endpoint(), encode(remote_id))) }
+        }
     }
 }
 
@@ -89,7 +93,9 @@ fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte))
+            }
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -136,7 +142,9 @@ fn accepted(call: &Call, answer: &HttpAnswer, evidence: impl Fn() -> Evidence) -
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
     match call {
         Call::Find { .. } | Call::Probe => match body.as_ref().map(ListResponse::from_json) {
-            Some(Ok(list)) => Outcome::Found(list.resources.into_iter().filter_map(|doc| remote(doc, None)).collect()),
+            Some(Ok(list)) => {
+                Outcome::Found(list.resources.into_iter().filter_map(|doc| remote(doc, None)).collect())
+            }
             _ => not_scim(evidence()),
         },
         Call::Read { .. } => match body.and_then(|doc| remote(doc, answer.etag.clone())) {
@@ -177,8 +185,11 @@ pub fn remote(doc: Value, etag: Option<String>) -> Option<Remote> {
 
 fn evidence(request: &str, answer: &HttpAnswer) -> Evidence {
     let text = String::from_utf8_lossy(&answer.body);
-    let parsed = serde_json::from_slice::<Value>(&answer.body).ok().and_then(|json| ScimError::from_json(&json));
-    let detail = parsed.as_ref().map_or_else(|| text.chars().take(EVIDENCE_CAP).collect(), |error| error.detail.clone());
+    let parsed =
+        serde_json::from_slice::<Value>(&answer.body).ok().and_then(|json| ScimError::from_json(&json));
+    let detail = parsed
+        .as_ref()
+        .map_or_else(|| text.chars().take(EVIDENCE_CAP).collect(), |error| error.detail.clone());
     Evidence {
         request: request.to_owned(),
         status: Some(answer.status),
@@ -195,12 +206,16 @@ fn is_scim_or_empty(answer: &HttpAnswer) -> bool {
 fn says_exists(evidence: &Evidence) -> bool {
     let words = evidence.detail.to_lowercase();
     evidence.scim_type.as_deref() == Some("uniqueness")
-        || ["already exists", "already in use", "already taken", "duplicate"].iter().any(|text| words.contains(text))
+        || ["already exists", "already in use", "already taken", "duplicate"]
+            .iter()
+            .any(|text| words.contains(text))
 }
 
 /// Retry-After as seconds or as an HTTP date (RFC 9110 section 10.2.3), in milliseconds from now.
 pub fn retry_after_ms(header: Option<&str>, now_ms: i64) -> i64 {
-    let Some(text) = header.map(str::trim).filter(|text| !text.is_empty()) else { return DEFAULT_THROTTLE_MS };
+    let Some(text) = header.map(str::trim).filter(|text| !text.is_empty()) else {
+        return DEFAULT_THROTTLE_MS;
+    };
     let pause = match text.parse::<i64>() {
         Ok(seconds) => seconds.saturating_mul(1_000),
         Err(_) => http_date_ms(text).map_or(DEFAULT_THROTTLE_MS, |at| at.saturating_sub(now_ms)),
@@ -217,7 +232,8 @@ fn http_date_ms(text: &str) -> Option<i64> {
     let name = words.next()?;
     let month = i64::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;
     let year: i64 = words.next()?.parse().ok().filter(|year| (1970..=9999).contains(year))?;
-    let mut clock = words.next()?.split(':').map(|part| part.parse::<i64>().ok().filter(|n| (0..=60).contains(n)));
+    let mut clock =
+        words.next()?.split(':').map(|part| part.parse::<i64>().ok().filter(|n| (0..=60).contains(n)));
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
     // Days from the civil calendar, with years that begin in March.
     let (y, m) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
@@ -244,7 +260,8 @@ mod tests {
 
     #[test]
     fn filters_are_quoted_and_encoded() {
-        let call = Call::Find { kind: RemoteKind::User, attribute: "userName".into(), value: "o\"neil+1@x".into() };
+        let call =
+            Call::Find { kind: RemoteKind::User, attribute: "userName".into(), value: "o\"neil+1@x".into() };
         assert_eq!(request(&call).path, "/Users?filter=userName%20eq%20%22o%5C%22neil%2B1%40x%22");
     }
 

@@ -58,11 +58,15 @@ pub fn apply(tx: &mut Tx<'_>, ctx: &mut Context, batch: &[Change]) -> Result<App
     let mut applied = Applied::default();
     for change in batch {
         match change {
-            Change::CreateUser { id, source, doc } => records.extend(draft.users.create(id.as_str(), source, doc)?),
+            Change::CreateUser { id, source, doc } => {
+                records.extend(draft.users.create(id.as_str(), source, doc)?)
+            }
             Change::UpdateUser { id, doc } => records.extend(draft.users.update(id.as_str(), doc)?),
             Change::DeleteUser { id } => records.extend(draft.users.delete(id.as_str(), ctx.now_ms)?),
             Change::RestoreUser { id } => records.extend(draft.users.restore(id.as_str())?),
-            Change::CreateGroup { id, source, doc } => records.extend(draft.groups.create(id.as_str(), source, doc)?),
+            Change::CreateGroup { id, source, doc } => {
+                records.extend(draft.groups.create(id.as_str(), source, doc)?)
+            }
             Change::UpdateGroup { id, doc } => records.extend(draft.groups.update(id.as_str(), doc)?),
             Change::DeleteGroup { id } => records.extend(draft.groups.delete(id.as_str(), ctx.now_ms)?),
             Change::AddMember { group, member } => {
@@ -114,7 +118,9 @@ impl Drafts {
                 | Change::UpdateUser { id, .. }
                 | Change::DeleteUser { id }
                 | Change::RestoreUser { id } => drop(users.insert(id)),
-                Change::CreateGroup { id, .. } | Change::UpdateGroup { id, .. } | Change::DeleteGroup { id } => {
+                Change::CreateGroup { id, .. }
+                | Change::UpdateGroup { id, .. }
+                | Change::DeleteGroup { id } => {
                     groups.insert(id);
                 }
                 Change::AddMember { group, member } | Change::RemoveMember { group, member } => {

@@ -28,12 +28,17 @@ impl TextAttribute {
         if outer.name == "members" {
             return Err("members belong in a file of their own with the columns group,member".to_owned());
         }
-        if leaf.mutability == Mutability::ReadOnly || outer.mutability == Mutability::ReadOnly || outer.name == "schemas" {
+        if leaf.mutability == Mutability::ReadOnly
+            || outer.mutability == Mutability::ReadOnly
+            || outer.name == "schemas"
+        {
             return Err(format!("'{text}' is set by the directory and cannot be given; leave it out"));
         }
         if outer.multi_valued && (path.filter.is_none() || parent.is_none()) {
             let example = default_path(&outer.name, outer.sub("value").is_some());
-            return Err(format!("'{text}' holds several values; say which one is meant, for example {example}"));
+            return Err(format!(
+                "'{text}' holds several values; say which one is meant, for example {example}"
+            ));
         }
         if path.filter.is_some() && !outer.multi_valued {
             return Err(format!("'{text}' holds one value; leave out the part in brackets"));
@@ -42,7 +47,8 @@ impl TextAttribute {
             let part = leaf.sub_attributes.first().map_or("value", |sub| sub.name.as_str());
             return Err(format!("'{text}' consists of parts; name one, for example {text}.{part}"));
         }
-        path.urn = path.urn.and_then(|urn| resource_type.extension(&urn).map(|extension| extension.id.clone()));
+        path.urn =
+            path.urn.and_then(|urn| resource_type.extension(&urn).map(|extension| extension.id.clone()));
         path.attr.clone_from(&outer.name);
         path.sub = parent.map(|_| leaf.name.clone());
         path.set(&mut json!({}), Value::Null).map_err(|error| error.detail)?;
@@ -99,7 +105,8 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 fn unknown(resource_type: &ResourceType, text: &str) -> String {
-    let hint = nearest(resource_type, text).map(|path| format!("; the nearest known is {path}")).unwrap_or_default();
+    let hint =
+        nearest(resource_type, text).map(|path| format!("; the nearest known is {path}")).unwrap_or_default();
     format!("'{}' is no attribute of a {}{hint}", shortened(text), resource_type.name)
 }
 
@@ -110,8 +117,10 @@ fn nearest(resource_type: &ResourceType, text: &str) -> Option<String> {
         return None;
     }
     let candidates = known_paths(resource_type).into_iter().map(|(path, name)| {
-        let by_path = distance(&wanted, &plain(&path));
-        (by_path.min(distance(&wanted, &plain(&name))), path)
+        let name = plain(&name);
+        // `phone` most likely means phoneNumbers.
+        let part = if wanted.len() > 3 && name.contains(&wanted) { 1 } else { usize::MAX };
+        (distance(&wanted, &plain(&path)).min(distance(&wanted, &name)).min(part), path)
     });
     let (far, path) = candidates.min_by_key(|(far, _)| *far)?;
     (far <= wanted.chars().count().div_ceil(2)).then_some(path)
@@ -215,16 +224,24 @@ mod tests {
             ("name", "name one, for example name.formatted"),
             ("userName[type eq \"x\"]", "leave out the part in brackets"),
             ("Given Name", "the nearest known is name.givenName"),
-            ("departement", "the nearest known is urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"),
+            (
+                "departement",
+                "the nearest known is urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
+            ),
             ("email", "the nearest known is emails[type eq \"work\"].value"),
-            ("manager", "the nearest known is urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value"),
+            (
+                "manager",
+                "the nearest known is urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value",
+            ),
             ("emails[type co \"w\"].value", "only \"eq\" terms make one"),
         ] {
             let message = refusal(path);
             assert!(message.contains(part), "{path}: {message}");
         }
         assert!(!refusal("zzqqxxzzqq").contains("nearest"));
-        assert!(TextAttribute::parse(group_type(), "members.value").unwrap_err().contains("file of their own"));
+        assert!(
+            TextAttribute::parse(group_type(), "members.value").unwrap_err().contains("file of their own")
+        );
         assert!(TextAttribute::parse(group_type(), "name").unwrap_err().contains("displayName"));
     }
 }

@@ -92,7 +92,7 @@ impl<R: Resource> Draft<R> {
         }
         // Keys are released before they are taken, so that two may swap them.
         let moving: Vec<&R> = stored()
-            .filter(|(before, now)| before.live() && now.live() && keys(before) != keys(now))
+            .filter(|(before, now)| before.live() && now.live() && keys(*before) != keys(*now))
             .map(|(_, now)| now)
             .collect();
         if moving.len() > 1 {
@@ -153,7 +153,12 @@ fn keys<R: Resource>(found: &R) -> (String, Option<&str>) {
     (scim::fold(found.name()), found.external_id())
 }
 
-fn record<R: Resource>(action: &'static str, before: Option<&Value>, of: &R, after: Option<&Value>) -> Record {
+fn record<R: Resource>(
+    action: &'static str,
+    before: Option<&Value>,
+    of: &R,
+    after: Option<&Value>,
+) -> Record {
     Record {
         action,
         object_kind: R::KIND,
@@ -166,7 +171,11 @@ fn record<R: Resource>(action: &'static str, before: Option<&Value>, of: &R, aft
 }
 
 fn invalid<R: Resource>(doc: &Value, problem: &str) -> EngineError {
-    let name = doc.get(R::NAME).or_else(|| doc.get("externalId")).and_then(Value::as_str).unwrap_or("without a name");
+    let name = doc
+        .get(R::NAME)
+        .or_else(|| doc.get("externalId"))
+        .and_then(Value::as_str)
+        .unwrap_or("without a name");
     EngineError::Invalid(format!("{} '{name}': {problem}; nothing was changed", R::KIND))
 }
 

@@ -7,7 +7,7 @@ pub mod apply;
 pub mod attribute;
 mod draft;
 pub mod groups;
-mod membership;
+pub(crate) mod membership;
 mod record;
 pub mod resource;
 pub mod show;

@@ -30,7 +30,12 @@ impl Record {
             id: ctx.ids.uuid(),
             kind: self.mark,
             object: self.object.clone(),
-            member: self.member,
+            // A renamed group concerns its members only where a mapping looks at names; see the dispatcher.
+            member: match self.action {
+                "group.update" => "attributes".into(),
+                "user.restore" => "restored".into(),
+                _ => self.member,
+            },
             app: String::new(),
             wave: ctx.wave.clone(),
             priority: if leaves { LEAVER } else { ctx.priority },

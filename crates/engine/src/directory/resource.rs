@@ -56,7 +56,7 @@ fn checked(resource_type: &ResourceType, doc: &Value) -> Result<Value, String> {
 }
 
 /// A user or a group. Texts are as in RFC 7643.
-pub(super) trait Resource: Clone + PartialEq {
+pub(crate) trait Resource: Clone + PartialEq {
     /// `user` or `group`.
     const KIND: &'static str;
     /// The attribute that is unique besides externalId.

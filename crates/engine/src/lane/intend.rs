@@ -1,10 +1,10 @@
 //! Writes an intent: the durable promise before a request, after the last checks of owner, generations, keys and guard.
 
 use domain::cause::{Cause, Finding};
+use domain::executor::IntentEnd;
 use domain::executor::{Intended, Intention};
 use domain::ids::{AppId, GroupId, IntentId, Subject, TaskId};
 use domain::plan::{Resolution, Write};
-use domain::executor::IntentEnd;
 use domain::snapshot::{CompiledApp, MarkView};
 use serde_json::{Value, json};
 use store::Tx;
@@ -41,7 +41,10 @@ pub fn intend(
         };
         intent::settle(tx, &context.tenant, id, end, None, context.now_ms)?;
     }
-    if intention.write.is_destructive() && !current.released && !guard(tx, context, app, subject, intention, &current)? {
+    if intention.write.is_destructive()
+        && !current.released
+        && !guard(tx, context, app, subject, intention, &current)?
+    {
         return Ok(Intended::Staged);
     }
     let keys = match &intention.write {
@@ -80,9 +83,10 @@ fn guard(
     current: &MarkView,
 ) -> Result<bool, EngineError> {
     let app_id = &app.app.id;
+    let tenant = context.tenant.clone();
     let stage = |tx: &mut Tx<'_>| {
         let state = ("staged", None, Some("guard"));
-        mark::set_state(tx, &context.tenant, app_id, subject.id(), current.generation, state)
+        mark::set_state(tx, &tenant, app_id, subject.id(), current.generation, state)
     };
     if let Some((candidates, limit)) = intention.removal_limit {
         if candidates <= limit {
@@ -127,13 +131,19 @@ pub fn release_planned_waves(
 }
 
 /// Counts `effects` against the threshold; counts them as sent if they are within it, else opens a task.
-fn allow(tx: &mut Tx<'_>, context: &mut Context, app: &CompiledApp, effects: i64) -> Result<bool, EngineError> {
+fn allow(
+    tx: &mut Tx<'_>,
+    context: &mut Context,
+    app: &CompiledApp,
+    effects: i64,
+) -> Result<bool, EngineError> {
     let app_id = &app.app.id;
     let live = link::count_live(tx, &context.tenant, app_id)?;
     let threshold = app.app.settings.guard_threshold(live);
     let sent = lane::guard_sum(tx, &context.tenant, app_id, context.now_ms)?;
     if sent + effects > threshold {
-        let evidence = json!({"due": effects, "sent_in_24_hours": sent, "allowed": threshold, "live_accounts": live});
+        let evidence =
+            json!({"due": effects, "sent_in_24_hours": sent, "allowed": threshold, "live_accounts": live});
         open_held(tx, context, app_id, None, evidence)?;
         return Ok(false);
     }
@@ -181,7 +191,9 @@ pub fn owners(
         .map(|id| {
             let owner = link::owner(tx, &context.tenant, app_id, kind, id)?;
             // A tombstone gives way: the object may be linked again in one audited transaction.
-            Ok(owner.filter(|(_, state)| *state != domain::snapshot::LinkState::Tombstone).map(|(subject, _)| subject))
+            Ok(owner
+                .filter(|(_, state)| *state != domain::snapshot::LinkState::Tombstone)
+                .map(|(subject, _)| subject))
         })
         .collect()
 }

@@ -17,6 +17,9 @@ use crate::context::Context;
 use crate::dispatch::linked_reports;
 use crate::error::EngineError;
 
+/// Priority of groups whose memberships were woken: after all users, so that they go out together.
+const GROUPS: i64 = 9;
+
 /// Records a settlement. False: the lane belongs to another owner now, nothing was recorded.
 pub fn settle(
     tx: &mut Tx<'_>,
@@ -43,10 +46,20 @@ pub fn settle(
         settle_edges(tx, context, app_id, group, settlement)?;
     }
     let finding = conflict.as_ref().or(settlement.finding.as_ref());
-    let keep = finding.map(|finding| finding.cause);
+    let mut keep = finding.map(|finding| finding.cause);
     if let Some(finding) = finding {
         let id = TaskId::new(context.ids.uuid());
         task::open(tx, &context.tenant, app_id, Some(subject), finding, &id, context.now_ms)?;
+    }
+    if let (Some(group), None) = (group_of(subject), keep)
+        && edge::has_refused(tx, &context.tenant, app_id, group)?
+    {
+        keep = Some(Cause::MemberRefused);
+    }
+    if !settlement.verify_users.is_empty() {
+        let users: Vec<Subject> = settlement.verify_users.iter().cloned().map(Subject::User).collect();
+        let touch = Touch { wave: &context.wave, priority: 5, now_ms: context.now_ms, verify: true };
+        mark::touch(tx, &context.tenant, app_id, &users, &touch)?;
     }
     let after = if conflict.is_some() { &After::Park } else { &settlement.after };
     if matches!(after, After::Done | After::Park) {
@@ -145,7 +158,7 @@ fn user_link_changed(
     };
     let groups = edge::user_link_changed(tx, &context.tenant, app_id, subject.id(), change)?;
     let groups: Vec<Subject> = groups.into_iter().map(Subject::Group).collect();
-    touch(tx, context, app_id, &groups, 6)?;
+    touch(tx, context, app_id, &groups, GROUPS)?;
     if app.mapping.uses_manager()
         && let Some(user) = user::get(tx, &context.tenant, &domain::ids::UserId::new(subject.id()))?
     {
@@ -165,7 +178,9 @@ fn group_link_changed(
 ) -> Result<(), EngineError> {
     match state {
         LinkState::Lost => edge::group_gone(tx, &context.tenant, app_id, group)?,
-        LinkState::Tombstone | LinkState::Unmanaged => edge::group_forgotten(tx, &context.tenant, app_id, group)?,
+        LinkState::Tombstone | LinkState::Unmanaged => {
+            edge::group_forgotten(tx, &context.tenant, app_id, group)?
+        }
         LinkState::Live | LinkState::Disabled | LinkState::Disputed => {}
     }
     Ok(())
@@ -221,11 +236,22 @@ fn move_mark(
         After::Later { due_ms, failed, verify } => {
             let pending = mark::get(tx, tenant, app_id, id)?.and_then(|mark| mark.verify_ms);
             let verify_ms = if *verify { Some(*due_ms) } else { pending };
-            mark::later(tx, tenant, app_id, id, generation, Later { due_ms: *due_ms, failed: *failed, verify_ms })?;
+            mark::later(
+                tx,
+                tenant,
+                app_id,
+                id,
+                generation,
+                Later { due_ms: *due_ms, failed: *failed, verify_ms },
+            )?;
         }
         After::WaitFor { holder, key } => {
             // The holder may have given the key up since the snapshot; then nothing would wake this mark.
-            if link::holds_key(tx, tenant, app_id, holder.id(), key)? {
+            let held = link::holds_key(tx, tenant, app_id, holder.id(), key)?;
+            // If the holder waits for us in turn, the next look sees the cycle and breaks it.
+            let cycle = mark::row(tx, tenant, app_id, holder.id())?
+                .is_some_and(|row| row.waits_on.as_deref() == Some(id));
+            if held && !cycle {
                 let state = ("waiting", Some(holder.id()), Some("key.held"));
                 mark::set_state(tx, tenant, app_id, id, generation, state)?;
             }
@@ -251,11 +277,16 @@ fn record(
     let noun = if matches!(subject, Subject::User(_)) { "account" } else { "push_group" };
     let verb = settlement.applied.unwrap_or("link_state");
     let text = |link: &Link| {
-        json!({"state": link.state.as_str(), "remote_id": link.remote_id, "attributes": link.acknowledged}).to_string()
+        json!({"state": link.state.as_str(), "remote_id": link.remote_id, "attributes": link.acknowledged})
+            .to_string()
     };
     let members = (verb == "members").then(|| {
         let names = |present: bool| -> Vec<&str> {
-            let wanted = if present { domain::snapshot::EdgeState::Present } else { domain::snapshot::EdgeState::Absent };
+            let wanted = if present {
+                domain::snapshot::EdgeState::Present
+            } else {
+                domain::snapshot::EdgeState::Absent
+            };
             let moved = settlement.edges.iter().filter(|edge| edge.state == wanted && edge.waits.is_none());
             moved.map(|edge| edge.user.as_str()).collect()
         };

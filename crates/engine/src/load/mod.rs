@@ -1,1 +1,236 @@
-//! Loading users, groups and members from files.
+//! Loading users, groups and members from files, as a whole or not at all.
+//!
+//! Everything is read, checked, compared with the directory and guarded before the first change; then the changes are
+//! staged as a job and applied in short transactions, so that a crash at any point is resumed. A load adds and changes
+//! only. A column or field that a file does not have never changes a stored value; an empty cell (or JSON null) clears the
+//! attribute, except `active`, which stays as it is. A row means the stored user of its externalId, else the one of its
+//! userName (unless that one has another externalId); for groups externalId, else displayName. Loading the same files
+//! again changes nothing.
+
+mod compare;
+mod csv;
+mod job;
+mod members;
+mod plan;
+mod problem;
+mod table;
+
+use std::sync::Arc;
+
+use domain::ids::TenantId;
+use scim::ResourceType;
+
+use crate::directory::Applied;
+use crate::directory::resource::{group_type, user_type};
+use crate::{Engine, EngineError};
+use plan::Plan;
+use problem::Problems;
+use table::{Pairs, Table};
+
+pub use job::{Resumed, resume};
+
+/// What to load. At least one file.
+#[derive(Clone, Debug, Default)]
+pub struct LoadRequest {
+    /// Users.
+    pub users: Option<LoadFile>,
+    /// Groups.
+    pub groups: Option<LoadFile>,
+    /// Members: columns or fields `group` and `member`, each an externalId, else a displayName or userName.
+    pub members: Option<LoadFile>,
+    /// Columns that are not named by a SCIM path: (column, path). An empty path leaves the column out.
+    pub map: Vec<(String, String)>,
+    /// Who owns the users and groups that are created. Empty: `file`.
+    pub source: String,
+    /// Deactivates active users of this source that the users file lacks.
+    pub complete: bool,
+    /// Reads, checks and compares only.
+    pub dry_run: bool,
+    /// How many deactivations are meant, exactly, if the guard would hold them.
+    pub allow_deactivations: Option<usize>,
+}
+
+/// One file, read by the caller.
+#[derive(Clone, Debug)]
+pub struct LoadFile {
+    /// For messages; its ending tells the format.
+    pub name: String,
+    /// The content.
+    pub bytes: Vec<u8>,
+    /// The format, if the ending does not tell it.
+    pub format: Option<Format>,
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 4180: a header line, commas, double quotes; UTF-8.
+    Csv,
+    /// One JSON object a line; UTF-8.
+    JsonLines,
+}
+
+/// What a load will do, counted before it does it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Users in the file, and those that `complete` deactivates.
+    pub users: Counts,
+    /// Groups in the file.
+    pub groups: Counts,
+    /// Memberships to add.
+    pub members_add: usize,
+    /// Memberships that are there already.
+    pub members_unchanged: usize,
+}
+
+/// Counts of one kind of object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// New ones.
+    pub create: usize,
+    /// Changed ones; those that are deactivated are counted there.
+    pub update: usize,
+    /// Ones that are as the file says.
+    pub unchanged: usize,
+    /// Users that are active and will not be.
+    pub deactivate: usize,
+}
+
+/// What a load did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// What the comparison found.
+    pub preview: Preview,
+    /// What was applied; nothing for a dry run.
+    pub applied: Applied,
+    /// Changes that were left out because the directory changed meanwhile, each with its reason. Empty as a rule.
+    pub refused: Vec<String>,
+    /// An earlier load that had been interrupted and was finished first.
+    pub resumed: Option<Resumed>,
+    /// Dry run only: why the guard would hold this load.
+    pub held: Option<String>,
+}
+
+/// Shows how far a load is: changes applied, changes in all.
+pub type Progress<'a> = &'a mut (dyn FnMut(usize, usize) + Send);
+
+impl LoadFile {
+    /// A file whose name tells its format.
+    pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), bytes: bytes.into(), format: None }
+    }
+
+    fn format(&self) -> Option<Format> {
+        let name = self.name.to_ascii_lowercase();
+        let by_name = match name.rsplit('.').next() {
+            Some("csv") => Some(Format::Csv),
+            Some("jsonl" | "ndjson") => Some(Format::JsonLines),
+            _ => None,
+        };
+        self.format.or(by_name)
+    }
+}
+
+/// Loads files into the directory. Bad input is [`EngineError::Invalid`] with up to 20 problems, each with file, line,
+/// rule and next step; too many deactivations are [`EngineError::Held`]; after both nothing is changed.
+pub async fn load(
+    engine: &Engine,
+    tenant: &TenantId,
+    request: LoadRequest,
+    progress: Progress<'_>,
+) -> Result<LoadReport, EngineError> {
+    let label = label(&request);
+    let input = Arc::new(Input::read(request)?);
+    let mut report = LoadReport::default();
+    if !input.dry_run {
+        report.resumed = resume(engine, tenant).await?;
+    }
+    let plan = compare(engine, tenant, input.clone()).await?;
+    report.preview = plan.preview;
+    report.held = plan.held(input.allow_deactivations);
+    if input.dry_run {
+        return Ok(report);
+    }
+    if let Some(held) = report.held {
+        return Err(EngineError::Held(held));
+    }
+    if !plan.rows.is_empty() {
+        let job = job::stage(engine, tenant, &input.source, &label, plan.rows).await?;
+        let done = job::apply_job(engine, tenant, &job, progress).await?;
+        report.applied = done.applied;
+        report.refused = done.refused;
+    }
+    Ok(report)
+}
+
+/// The files, read and checked as far as that goes without the directory.
+struct Input {
+    users: Option<Table>,
+    groups: Option<Table>,
+    members: Option<Pairs>,
+    source: String,
+    complete: bool,
+    dry_run: bool,
+    allow_deactivations: Option<usize>,
+}
+
+impl Input {
+    fn read(request: LoadRequest) -> Result<Self, EngineError> {
+        if request.users.is_none() && request.groups.is_none() && request.members.is_none() {
+            return Err(EngineError::Invalid(
+                "there is nothing to load; name a users, groups or members file".into(),
+            ));
+        }
+        if request.complete && request.users.is_none() {
+            return Err(EngineError::Invalid(
+                "a complete load needs a users file; name one, or leave out --complete".into(),
+            ));
+        }
+        let mut problems = Problems::default();
+        let map = &request.map;
+        let mut table =
+            |file: Option<&LoadFile>, resource_type: &'static ResourceType, name: &'static str| {
+                file.map(|file| Table::read(file, resource_type, name, map, &mut problems))
+            };
+        let users = table(request.users.as_ref(), user_type(), "userName");
+        let groups = table(request.groups.as_ref(), group_type(), "displayName");
+        let members = request.members.as_ref().map(|file| Pairs::read(file, map, &mut problems));
+        let known = |column: &String| {
+            let tables = users.iter().chain(&groups).any(|table| table.has_header(column));
+            tables || members.as_ref().is_some_and(|pairs| pairs.has_header(column))
+        };
+        // A broken file has told what is wrong with it: its columns may not be known at all.
+        if problems.is_empty() {
+            for (column, _) in request.map.iter().filter(|(column, _)| !known(column)) {
+                problems.add(
+                    "--map",
+                    &format!("no file has a column '{column}'"),
+                    "use a column's name as the file has it",
+                );
+            }
+        }
+        problems.check()?;
+        let source = if request.source.is_empty() { "file".to_owned() } else { request.source };
+        Ok(Self {
+            users,
+            groups,
+            members,
+            source,
+            complete: request.complete,
+            dry_run: request.dry_run,
+            allow_deactivations: request.allow_deactivations,
+        })
+    }
+}
+
+async fn compare(engine: &Engine, tenant: &TenantId, input: Arc<Input>) -> Result<Plan, EngineError> {
+    let ids = engine.context(tenant).ids;
+    let tenant = tenant.clone();
+    engine.read(move |tx| Plan::make(tx, &tenant, &input, &mut ids.clone())).await
+}
+
+fn label(request: &LoadRequest) -> String {
+    let files = [&request.users, &request.groups, &request.members];
+    let names: Vec<&str> = files.into_iter().flatten().map(|file| file.name.as_str()).collect();
+    names.join(", ")
+}

@@ -100,6 +100,16 @@ statement!(
 statement!(WAITING, "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND waits IS NOT NULL");
 statement!(PRESENT, "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND state = 'present'");
 
+statement!(
+    ASSUME_PRESENT,
+    "UPDATE edge SET state = 'present' WHERE tenant = $1 AND app = $2 AND group_id = $3 AND user_id = $4 AND dirty"
+);
+
+statement!(
+    HAS_REFUSED,
+    "SELECT 1 FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'refused' LIMIT 1"
+);
+
 /// A membership as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EdgeRow {
@@ -290,6 +300,12 @@ pub fn retry_refused(
     tx.exec(&RETRY_REFUSED, &[tenant.as_str().into(), app.as_str().into(), group.as_str().into()])
 }
 
+/// True if the app refuses a membership of the group.
+pub fn has_refused(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, group: &GroupId) -> Result<bool, StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), group.as_str().into()];
+    Ok(tx.optional(&HAS_REFUSED, &params, |_| Ok(()))?.is_some())
+}
+
 /// How many memberships of a group are present in the app, and how many of these may have to go.
 pub fn count_for_guard(
     tx: &mut Tx<'_>,
@@ -341,6 +357,17 @@ pub fn observe(
     let mut params = edge_params(tenant, app, group, user);
     params.extend([state.as_str().into(), seen_ms.into()]);
     Ok(tx.exec(&OBSERVE, &params)? == 1)
+}
+
+/// A full comparison saw a membership that was not recorded: it is present, whatever becomes of it.
+pub fn assume_present(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+    user: &UserId,
+) -> Result<(), StoreError> {
+    tx.exec(&ASSUME_PRESENT, &edge_params(tenant, app, group, user)).map(drop)
 }
 
 /// Waiting and present memberships of an app.

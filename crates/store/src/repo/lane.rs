@@ -35,6 +35,10 @@ statement!(
        AND held_cause IS NOT NULL"
 );
 statement!(
+    PROBE_NOW,
+    "UPDATE lane SET probe_at_ms = $3 WHERE tenant = $1 AND app = $2 AND held_cause IS NOT NULL"
+);
+statement!(
     NOT_BEFORE,
     "UPDATE lane SET not_before_ms = $3 WHERE tenant = $1 AND app = $2 AND not_before_ms < $3"
 );
@@ -143,6 +147,13 @@ pub fn hold(
 /// Ends the hold; true if there was one.
 pub fn unhold(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId) -> Result<bool, StoreError> {
     Ok(tx.exec(&UNHOLD, &key(tenant, app))? == 1)
+}
+
+/// A held lane is probed at once by the next run.
+pub fn probe_now(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, now_ms: i64) -> Result<(), StoreError> {
+    let mut params = key(tenant, app);
+    params.push(now_ms.into());
+    tx.exec(&PROBE_NOW, &params).map(drop)
 }
 
 /// Notes that nothing may be sent before a time.

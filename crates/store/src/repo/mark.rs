@@ -55,6 +55,16 @@ statement!(
     "UPDATE mark SET state = 'ready', waits_on = NULL, due_ms = $4 WHERE tenant = $1 AND app = $2 AND waits_on = $3"
 );
 statement!(
+    WAKE_WAITING,
+    "UPDATE mark SET state = 'ready', waits_on = NULL, due_ms = $3 WHERE tenant = $1 AND app = $2 AND state = 'waiting'"
+);
+statement!(
+    COUNT_UNLINKED,
+    "SELECT COUNT(*) FROM (
+       SELECT m.subject FROM mark m LEFT JOIN link l ON l.tenant = m.tenant AND l.app = m.app AND l.subject = m.subject
+        WHERE m.tenant = $1 AND m.app = $2 AND m.state = 'ready' AND m.due_ms <= $3 AND l.subject IS NULL LIMIT $4) AS unlinked"
+);
+statement!(
     RETRY_ALL,
     "UPDATE mark SET state = 'ready', due_ms = $3, attempts = 0, waits_on = NULL WHERE tenant = $1 AND app = $2
        AND state IN ('parked', 'waiting', 'ready')"
@@ -94,6 +104,12 @@ statement!(
     PAGE,
     "SELECT subject, kind, state, due_ms, waits_on, reason, attempts FROM mark WHERE tenant = $1 AND app = $2 AND subject > $3
       ORDER BY subject LIMIT $4"
+);
+
+statement!(
+    DUE_NOW,
+    "UPDATE mark SET due_ms = $3, attempts = 0 WHERE tenant = $1 AND app = $2 AND state IN ('ready', 'released')
+       AND attempts > 0 AND due_ms > $3"
 );
 
 /// A mark as lists show it.
@@ -279,6 +295,28 @@ pub fn wake(
     let mut params = key(tenant, app, subject);
     params.push(now_ms.into());
     tx.exec(&WAKE, &params)
+}
+
+/// Wakes every waiting mark of an app: what it waits for is looked at anew.
+pub fn wake_waiting(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, now_ms: i64) -> Result<u64, StoreError> {
+    tx.exec(&WAKE_WAITING, &[tenant.as_str().into(), app.as_str().into(), now_ms.into()])
+}
+
+/// How many due subjects have no link yet; counted up to `limit`.
+pub fn count_unlinked(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    now_ms: i64,
+    limit: i64,
+) -> Result<i64, StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), now_ms.into(), limit.into()];
+    tx.one(&COUNT_UNLINKED, &params, |row| row.int(0))
+}
+
+/// What failed while the lane was held is due at once.
+pub fn due_now(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, now_ms: i64) -> Result<u64, StoreError> {
+    tx.exec(&DUE_NOW, &[tenant.as_str().into(), app.as_str().into(), now_ms.into()])
 }
 
 /// Makes every parked or waiting mark of an app ready now.

@@ -146,6 +146,9 @@ CREATE TABLE edge (
 );
 CREATE INDEX edge_dirty ON edge(tenant, app, group_id, user_id) WHERE dirty;
 CREATE INDEX edge_of ON edge(tenant, app, user_id);
+CREATE INDEX edge_refused ON edge(tenant, app, group_id) WHERE state = 'refused';
+CREATE INDEX edge_waiting ON edge(tenant, app) WHERE waits IS NOT NULL;
+CREATE INDEX edge_present ON edge(tenant, app, group_id) WHERE state = 'present';
 
 -- "This subject may differ in this app."
 CREATE TABLE mark (

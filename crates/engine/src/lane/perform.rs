@@ -1,0 +1,204 @@
+//! Performs the effects of one run: reads, transactions and requests, one after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::executor::{Effect, Event, Finish, LaneSignal, Run};
+use domain::ids::{AppId, Subject, TenantId};
+use domain::remote::{Call, Outcome};
+use domain::snapshot::{CompiledApp, Snapshot};
+
+use super::intend::{intend, owners};
+use super::inventory::Inventory;
+use super::pace::Pace;
+use super::settle::settle;
+use crate::connectors::{TransportError, scim};
+use crate::context::Engine;
+use crate::error::EngineError;
+use crate::snapshot::{Scope, load};
+use crate::transport::Transport;
+
+/// What all runs of a lane share.
+pub struct Shared {
+    /// The engine.
+    pub engine: Engine,
+    /// Whose data.
+    pub tenant: TenantId,
+    /// The app.
+    pub app: AppId,
+    /// The way to the app.
+    pub transport: Transport,
+    /// Its pace.
+    pub pace: Pace,
+    /// Number of this owner of the lane.
+    pub fence: i64,
+    /// Everything that the app held when the lane began, if that was read.
+    pub inventory: Option<Inventory>,
+    /// Requests sent so far.
+    pub requests: AtomicU64,
+    /// Until when this process may send (monotonic milliseconds): the lease minus a margin.
+    pub send_until_ms: std::sync::atomic::AtomicI64,
+}
+
+/// One step of a run, for those who watch.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// A short name: `load`, `request`, `answer`, `intent`, `record`.
+    pub name: &'static str,
+    /// What happened.
+    pub text: String,
+}
+
+/// Runs one subject to its end.
+pub async fn run_subject(
+    shared: &Shared,
+    subject: &Subject,
+    watch: Option<&(dyn Fn(Step) + Send + Sync)>,
+) -> Result<Finish, EngineError> {
+    // One trace joins the intent, the requests and the audit entries of this run.
+    let trace = shared.engine.context(&shared.tenant).trace;
+    let mut run = Run::new();
+    let mut event = Event::Start;
+    let mut state = RunState { app: None, may_use_inventory: false };
+    let tell = |name: &'static str, text: String| {
+        if let Some(watch) = watch {
+            watch(Step { name, text });
+        }
+    };
+    loop {
+        event = match run.step(event) {
+            Effect::Load { edges } => {
+                let loaded = load_subject(shared, subject, edges).await?;
+                state.note(loaded.as_ref());
+                tell("load", "directory, link and policies were read".into());
+                Event::Loaded(loaded)
+            }
+            Effect::Owners { kind, remote_ids } => {
+                let (context, app) = (shared.engine.context(&shared.tenant), shared.app.clone());
+                let kind = if kind.endpoint() == "/Users" { "user" } else { "group" };
+                let found =
+                    shared.engine.read(move |tx| owners(tx, &context, &app, kind, &remote_ids)).await?;
+                Event::Owners(found)
+            }
+            Effect::Intend(intention) => {
+                let (subject, app, fence, trace) =
+                    (subject.clone(), state.app()?, shared.fence, trace.clone());
+                tell("intent", format!("{} is recorded before it is sent", intention.write.name()));
+                let intended = shared
+                    .engine
+                    .write(&shared.tenant, move |tx, context| {
+                        context.trace.clone_from(&trace);
+                        intend(tx, context, &app, &subject, fence, &intention)
+                    })
+                    .await?;
+                Event::Intended(intended)
+            }
+            Effect::Send(call) => {
+                let outcome = send(shared, &call, state.may_use_inventory).await;
+                tell("request", describe(&call, &outcome));
+                Event::Answered(outcome)
+            }
+            Effect::Settle(settlement) => {
+                let (subject, app, fence, trace) =
+                    (subject.clone(), state.app()?, shared.fence, trace.clone());
+                let recorded = shared
+                    .engine
+                    .write(&shared.tenant, move |tx, context| {
+                        context.trace.clone_from(&trace);
+                        settle(tx, context, &app, &subject, fence, &settlement)
+                    })
+                    .await?;
+                tell("record", "the outcome is recorded".into());
+                if !recorded {
+                    return Ok(Finish { lane: LaneSignal::Fenced, ..Finish::default() });
+                }
+                Event::Settled
+            }
+            Effect::Finish(finish) => return Ok(finish),
+        };
+    }
+}
+
+struct RunState {
+    app: Option<Arc<CompiledApp>>,
+    may_use_inventory: bool,
+}
+
+impl RunState {
+    /// The inventory answers only first looks: after a failure or an unknown outcome the app itself is asked.
+    fn note(&mut self, snapshot: Option<&Snapshot>) {
+        let Some(base) = snapshot.map(Snapshot::base) else { return };
+        self.app = Some(base.app.clone());
+        let first = base.mark.as_ref().is_none_or(|mark| mark.attempts == 0);
+        self.may_use_inventory = first && base.intent.is_none() && base.link.is_none();
+    }
+
+    fn app(&self) -> Result<Arc<CompiledApp>, EngineError> {
+        self.app
+            .clone()
+            .ok_or_else(|| EngineError::Invalid("a run went on without a snapshot: this is a bug".into()))
+    }
+}
+
+async fn load_subject(
+    shared: &Shared,
+    subject: &Subject,
+    edges: usize,
+) -> Result<Option<Snapshot>, EngineError> {
+    let (apps, tenant, app_id) = (shared.engine.apps.clone(), shared.tenant.clone(), shared.app.clone());
+    let (subject, now_ms) = (subject.clone(), shared.engine.env.now_ms());
+    shared
+        .engine
+        .read(move |tx| {
+            let app = apps.get(tx, &tenant, &app_id)?;
+            let scope = Scope { tenant: tenant.clone(), app, now_ms, with_groups: false };
+            load(tx, &scope, &subject, edges)
+        })
+        .await
+}
+
+/// Sends one call at the lane's pace.
+pub async fn send(shared: &Shared, call: &Call, may_use_inventory: bool) -> Outcome {
+    if may_use_inventory
+        && let Some(known) = shared.inventory.as_ref().and_then(|inventory| inventory.answer(call))
+    {
+        return known;
+    }
+    let env = &shared.engine.env;
+    let wait_ms = shared.pace.reserve(env.monotonic_ms());
+    if wait_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    }
+    if env.monotonic_ms() > shared.send_until_ms.load(Ordering::Acquire) {
+        let late = TransportError::NotSent("the lease of the lane ran out before the request".into());
+        return scim::outcome(call, Err(late), env.now_ms());
+    }
+    shared.requests.fetch_add(1, Ordering::Relaxed);
+    let result = shared.transport.send(&scim::request(call)).await;
+    let outcome = scim::outcome(call, result, env.now_ms());
+    match &outcome {
+        Outcome::Throttled { after_ms } => shared.pace.throttled(env.monotonic_ms(), *after_ms),
+        _ => shared.pace.went_well(),
+    }
+    outcome
+}
+
+fn describe(call: &Call, outcome: &Outcome) -> String {
+    let request = scim::request(call);
+    let result = match outcome {
+        Outcome::Found(found) => format!("{} found", found.len()),
+        Outcome::Applied(_) => "accepted".into(),
+        Outcome::Missing(_) => "not there".into(),
+        Outcome::Throttled { after_ms } => format!("too fast, again in {after_ms} ms"),
+        Outcome::Conflict(evidence)
+        | Outcome::Rejected(evidence)
+        | Outcome::Unauthorized(evidence)
+        | Outcome::Down(evidence)
+        | Outcome::Unknown(evidence) => {
+            let status = evidence.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+            format!("{status}: {}", evidence.detail)
+        }
+    };
+    format!("{} {} -> {result}", request.method, request.path)
+}

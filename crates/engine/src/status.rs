@@ -1,0 +1,85 @@
+//! Where everything stands: directory, apps, queues, tasks.
+
+use std::collections::BTreeMap;
+
+use domain::app::AppState;
+use domain::ids::TenantId;
+use serde::Serialize;
+use store::repo::{app, change, edge, group, lane, link, mark, member, task, user};
+
+use crate::context::Engine;
+use crate::error::EngineError;
+
+/// A tenant's figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Users of the directory.
+    pub users: i64,
+    /// Groups of the directory.
+    pub groups: i64,
+    /// Direct memberships.
+    pub members: i64,
+    /// Changes that are not yet spread over the apps.
+    pub changes_to_spread: i64,
+    /// The apps.
+    pub apps: Vec<AppStatus>,
+}
+
+/// An app's figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct AppStatus {
+    /// Its name.
+    pub name: String,
+    /// Preview, active or paused.
+    pub state: AppState,
+    /// Links by kind and state, for example `user live`.
+    pub links: BTreeMap<String, i64>,
+    /// Memberships that the app holds.
+    pub memberships: i64,
+    /// Memberships that wait for something.
+    pub memberships_waiting: i64,
+    /// The queue by state.
+    pub queue: BTreeMap<String, i64>,
+    /// Open tasks.
+    pub tasks: i64,
+    /// Why the queue is held, if it is.
+    pub held: Option<String>,
+    /// When the next thing is due, Unix milliseconds.
+    pub next_due_ms: Option<i64>,
+}
+
+/// Reads a tenant's figures in one snapshot.
+pub async fn status(engine: &Engine, tenant: &TenantId) -> Result<Status, EngineError> {
+    let tenant = tenant.clone();
+    engine
+        .read(move |tx| {
+            let mut apps = vec![];
+            for found in app::list(tx, &tenant)? {
+                let id = &found.id;
+                let links = link::count_by_state(tx, &tenant, id)?;
+                let (memberships_waiting, memberships) = edge::totals(tx, &tenant, id)?;
+                apps.push(AppStatus {
+                    links: links
+                        .into_iter()
+                        .map(|(kind, state, n)| (format!("{kind} {}", state.as_str()), n))
+                        .collect(),
+                    memberships,
+                    memberships_waiting,
+                    queue: mark::count_by_state(tx, &tenant, id)?.into_iter().collect(),
+                    tasks: task::count(tx, &tenant, id)?,
+                    held: lane::get(tx, &tenant, id)?.and_then(|lane| lane.held_cause),
+                    next_due_ms: mark::next_due(tx, &tenant, id)?,
+                    name: found.name,
+                    state: found.state,
+                });
+            }
+            Ok(Status {
+                users: user::count(tx, &tenant)?,
+                groups: group::count(tx, &tenant)?,
+                members: member::count(tx, &tenant)?,
+                changes_to_spread: change::count(tx, &tenant)?,
+                apps,
+            })
+        })
+        .await
+}

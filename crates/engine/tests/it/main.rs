@@ -1,0 +1,13 @@
+//! The engine's tests, on real stores.
+
+#![cfg(test)]
+
+mod directory;
+#[cfg(test)]
+mod lane;
+#[cfg(test)]
+mod lane_world;
+mod load;
+mod load_refused;
+mod load_resume;
+mod world;
