@@ -75,6 +75,9 @@ impl Expression {
     pub fn evaluate(&self, context: &Value) -> Result<Value, String> {
         let result =
             self.compiled.eval(to_jinja(context)).map_err(|error| describe(&error))?;
+        if result.is_undefined() {
+            return Err(describe(&Error::from(ErrorKind::UndefinedError)));
+        }
         let json = serde_json::to_value(&result).map_err(|error| format!("the result is no JSON value: {error}"))?;
         let size = json.as_str().map_or_else(|| json.to_string().len(), str::len);
         if size > OUTPUT_CAP {

@@ -18,12 +18,13 @@ pub fn uuid_v7(now_ms: i64, random: u128) -> String {
 pub struct IdSource {
     now_ms: i64,
     state: u64,
+    handed_out: u16,
 }
 
 impl IdSource {
     /// Ids of this time (Unix milliseconds); equal seeds give equal sequences.
     pub fn new(now_ms: i64, seed: u64) -> Self {
-        Self { now_ms, state: seed }
+        Self { now_ms, state: seed, handed_out: 0 }
     }
 
     /// 64 random bits (splitmix64).
@@ -35,15 +36,16 @@ impl IdSource {
         z ^ (z >> 31)
     }
 
-    /// A new UUIDv7.
+    /// A new UUIDv7. Ids of one source sort in the order in which they were handed out (RFC 9562 section 6.2, method 1).
     pub fn uuid(&mut self) -> String {
-        let random = (u128::from(self.bits()) << 64) | u128::from(self.bits());
-        uuid_v7(self.now_ms, random)
+        let counter = u128::from(self.handed_out) << 64;
+        self.handed_out = self.handed_out.saturating_add(1).min(0x0fff);
+        uuid_v7(self.now_ms, counter | u128::from(self.bits()))
     }
 
     /// An independent source: two branches of one operation never give the same id.
     pub fn fork(&mut self) -> Self {
-        Self { now_ms: self.now_ms, state: self.bits() }
+        Self { now_ms: self.now_ms, state: self.bits(), handed_out: self.handed_out }
     }
 }
 
@@ -140,5 +142,12 @@ mod tests {
         assert!(early < late);
         assert_ne!(uuid_v7(5, 1), uuid_v7(5, 2));
         assert_eq!(early.len(), 36);
+    }
+
+    #[test]
+    fn ids_of_one_source_sort_in_their_order() {
+        let mut source = IdSource::new(1_700_000_000_000, 42);
+        let ids: Vec<String> = (0..500).map(|_| source.uuid()).collect();
+        assert!(ids.is_sorted());
     }
 }

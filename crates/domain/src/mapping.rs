@@ -159,6 +159,11 @@ impl Mapping {
             .any(|rule| matches!(&rule.source, CompiledSource::Expression(expression) if expression.uses_groups()))
     }
 
+    /// Paths of all rules, whether they give a value or not.
+    pub fn targets(&self) -> impl Iterator<Item = &String> {
+        self.rules.iter().map(|rule| &rule.text)
+    }
+
     /// Paths that are sent on create only.
     pub fn create_only(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().filter(|rule| rule.when == MappingWhen::Create).map(|rule| rule.text.as_str())

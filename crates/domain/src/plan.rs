@@ -125,6 +125,8 @@ pub enum Operation {
     Observe {
         /// What the app holds now.
         acknowledged: Attributes,
+        /// Live or disabled, as it was seen.
+        state: LinkState,
     },
     /// A request that changes the app.
     Write(Write),

@@ -202,8 +202,9 @@ fn plan_there(
             state: LinkState::Live,
         }));
     }
-    if link.state != LinkState::Live {
-        return reasons.finish(Operation::Relink { state: LinkState::Live });
+    let settled = crate::plan_user::settled(link, current.clone(), LinkState::Live);
+    if settled != Operation::Nothing {
+        return reasons.finish(settled);
     }
     plan_members(snapshot, remote_id, reasons)
 }

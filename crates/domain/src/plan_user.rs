@@ -239,9 +239,12 @@ fn create(
 }
 
 fn adopt(snapshot: &UserSnapshot, found: &Candidate, attributes: &Attributes, reasons: Reasons) -> Plan {
-    let acknowledged = read_attributes(&found.remote.doc, attributes.keys());
-    let state = if found.remote.is_active() { LinkState::Live } else { LinkState::Disabled };
+    // An account that we created may hold what it should not have any more; what others wrote into theirs is left alone.
     let created = snapshot.base.intent.as_ref().is_some_and(|intent| intent.kind == "create");
+    let ours = created || found.matched == Matched::ExternalId;
+    let mapped = snapshot.base.app.mapping.targets().filter(|_| ours);
+    let acknowledged = read_attributes(&found.remote.doc, attributes.keys().chain(mapped));
+    let state = if found.remote.is_active() { LinkState::Live } else { LinkState::Disabled };
     let keys = keys_of(&acknowledged);
     let mut plan = reasons.finish(Operation::Adopt { remote: found.remote.clone(), acknowledged, state, keys });
     plan.resolves = created.then_some(Resolution::Applied);
@@ -308,11 +311,10 @@ fn plan_change(
             reasons.add("delete", "The account is deleted.");
             reasons.finish(Operation::Write(Write::Delete { kind: RemoteKind::User, remote_id }))
         }
-        Desired::Disabled if !active && link.state == LinkState::Disabled => {
+        Desired::Disabled if !active => {
             reasons.add("converged", "The account is deactivated, as it should be.");
-            reasons.finish(Operation::Nothing)
+            reasons.finish(settled(link, current, LinkState::Disabled))
         }
-        Desired::Disabled if !active => reasons.finish(Operation::Relink { state: LinkState::Disabled }),
         Desired::Disabled if !settings.deactivate => {
             reasons.blocked(Cause::DeactivateOff, json!({"switch": "deactivate", "account": remote_id}))
         }
@@ -354,11 +356,8 @@ fn plan_update(
     let app = &snapshot.base.app;
     let changes = changes(current, wanted, app.mapping.create_only());
     if changes.is_empty() {
-        if link.state != LinkState::Live {
-            return reasons.finish(Operation::Relink { state: LinkState::Live });
-        }
         reasons.add("converged", "The account is as it should be.");
-        return reasons.finish(Operation::Nothing);
+        return reasons.finish(settled(link, current.clone(), LinkState::Live));
     }
     if !app.app.settings.update {
         let paths: Vec<_> = changes.keys().collect();
@@ -378,6 +377,15 @@ fn plan_update(
         keys: keys_of(wanted),
         state: LinkState::Live,
     }))
+}
+
+/// Nothing is to be sent. What was seen is noted where it is not what was acknowledged: the next plan starts from it.
+pub(crate) fn settled(link: &Link, current: Attributes, state: LinkState) -> Operation {
+    let differs = |(path, value): (&String, &Value)| link.acknowledged.get(path).unwrap_or(&Value::Null) != value;
+    if link.state == state && !current.iter().any(differs) {
+        return Operation::Nothing;
+    }
+    Operation::Observe { acknowledged: current, state }
 }
 
 /// New value by path; null clears what is there and should not be.

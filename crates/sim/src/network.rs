@@ -238,8 +238,8 @@ impl Wire {
 
     fn check_intent(&self, world: &mut World, sending: &Sending, label: &str) {
         let ((tenant, app), subject) = (world.keys(), sending.subject.id().to_owned());
-        let newest = world.look(move |tx| Ok(intent::list(tx, &tenant, &app, &subject, 1)?.pop()));
-        let durable = newest.is_some_and(|row| {
+        let newest = world.look(move |tx| Ok(intent::list(tx, &tenant, &app, &subject, 100)?));
+        let durable = newest.iter().any(|row| {
             row.state == "open" && Some(row.kind.as_str()) == sending.write && row.sent_ms == sending.intended_ms
         });
         if !durable {

@@ -62,6 +62,8 @@ pub struct Intention {
     pub write: Write,
     /// What is now known of an earlier request with unknown outcome.
     pub resolves: Option<(IntentId, Resolution)>,
+    /// When the app must be read once more: that request may take effect until then.
+    pub look_again_ms: Option<i64>,
     /// Generation of the mark that the snapshot was taken under.
     pub mark_generation: i64,
     /// Generation of the link in the snapshot; 0: no link.
@@ -239,6 +241,7 @@ impl Run {
             _ => None,
         };
         let intention = Intention {
+            look_again_ms: settle::look_again_ms(self.snapshot(), resolves),
             resolves: resolves.and_then(|how| base.intent.as_ref().map(|intent| (intent.id.clone(), how))),
             mark_generation: base.mark.as_ref().map_or(0, |mark| mark.generation),
             link_generation: base.link.as_ref().map_or(0, |link| link.generation),

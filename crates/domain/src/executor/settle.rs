@@ -40,6 +40,8 @@ pub struct Settlement {
     pub applied: Option<&'static str>,
     /// Users whose account must be read in the app: a request suggests that it is gone.
     pub verify_users: Vec<UserId>,
+    /// When the app must be read once more: an earlier request may take effect until then.
+    pub look_again_ms: Option<i64>,
 }
 
 /// How an intent ends.
@@ -130,7 +132,17 @@ fn blank(snapshot: &Snapshot, after: After) -> Settlement {
         lane: LaneSignal::Fine,
         applied: None,
         verify_users: vec![],
+        look_again_ms: None,
     }
+}
+
+/// What is now known of an earlier request may still be undone by it, if it arrives late: until when. A create is waited
+/// for instead, and memberships are sent again as they then should be.
+pub(super) fn look_again_ms(snapshot: &Snapshot, resolves: Option<Resolution>) -> Option<i64> {
+    let base = snapshot.base();
+    let intent = base.intent.as_ref().filter(|intent| resolves.is_some() && intent.kind != "create")?;
+    let closes_ms = intent.sent_ms.saturating_add(base.app.app.settings.in_flight_window_ms);
+    (base.now_ms < closes_ms).then_some(closes_ms)
 }
 
 /// Records a plan that needs no request.
@@ -168,15 +180,22 @@ pub(super) fn without_request(snapshot: &Snapshot, known: &Known, plan: &Plan) -
             };
             Settlement { link: Some(link), ..blank(snapshot, After::Again) }
         }
+        Operation::Observe { acknowledged, state } => {
+            let link = LinkChange {
+                state: *state,
+                remote_id: None,
+                acknowledged: Some(acknowledged.clone()),
+                normal: None,
+                keys: (!snapshot_is_group(snapshot)).then(|| keys_of(acknowledged)),
+            };
+            let after = if snapshot_is_group(snapshot) { After::Again } else { After::Done };
+            Settlement { link: Some(link), ..blank(snapshot, after) }
+        }
         _ => blank(snapshot, After::Done),
     };
     if let (Some(intent), Some(how)) = (&base.intent, plan.resolves) {
         settlement.intent = Some((intent.id.clone(), resolution_end(how)));
-        let closes_ms = intent.sent_ms.saturating_add(base.app.app.settings.in_flight_window_ms);
-        if settlement.after == After::Done && base.now_ms < closes_ms {
-            // A late request may still arrive and undo what was found now: look once more when its window is over.
-            settlement.after = After::Later { due_ms: closes_ms, failed: false, verify: true };
-        }
+        settlement.look_again_ms = look_again_ms(snapshot, plan.resolves);
     }
     settlement.verified = known.observed.is_some() && settlement.after != After::Again;
     settlement
@@ -188,6 +207,7 @@ pub(super) fn noted(snapshot: &Snapshot, noted: &[EdgeNote], resolves: Option<Re
     settlement.edges = noted.iter().map(note_result).collect();
     if let (Some(intent), Some(how)) = (&snapshot.base().intent, resolves) {
         settlement.intent = Some((intent.id.clone(), resolution_end(how)));
+        settlement.look_again_ms = look_again_ms(snapshot, resolves);
     }
     settlement
 }

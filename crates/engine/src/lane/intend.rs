@@ -41,6 +41,9 @@ pub fn intend(
         };
         intent::settle(tx, &context.tenant, id, end, None, context.now_ms)?;
     }
+    if let Some(at_ms) = intention.look_again_ms {
+        mark::look_again(tx, &context.tenant, app_id, subject.id(), at_ms)?;
+    }
     if intention.write.is_destructive()
         && !current.released
         && !guard(tx, context, app, subject, intention, &current)?

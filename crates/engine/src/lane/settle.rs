@@ -5,6 +5,7 @@ use domain::cause::{Cause, Finding};
 use domain::executor::{After, IntentEnd, LaneSignal, LinkChange, Settlement};
 use domain::ids::{AppId, GroupId, Subject, TaskId};
 use domain::mapping::Attributes;
+use domain::plan_user::keys_of;
 use domain::snapshot::{CompiledApp, Link, LinkState};
 use serde_json::json;
 use store::Tx;
@@ -45,6 +46,7 @@ pub fn settle(
     if let Some(group) = group_of(subject) {
         settle_edges(tx, context, app_id, group, settlement)?;
     }
+    release_unused_keys(tx, context, app_id, subject, settlement)?;
     let finding = conflict.as_ref().or(settlement.finding.as_ref());
     let mut keep = finding.map(|finding| finding.cause);
     if let Some(finding) = finding {
@@ -66,7 +68,10 @@ pub fn settle(
         task::close_of_subject(tx, &context.tenant, app_id, subject.id(), keep, context.now_ms)?;
     }
     if settlement.verified {
-        mark::clear_verify(tx, &context.tenant, app_id, subject.id())?;
+        mark::clear_verify(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;
+    }
+    if let Some(at_ms) = settlement.look_again_ms {
+        mark::look_again(tx, &context.tenant, app_id, subject.id(), at_ms)?;
     }
     move_mark(tx, context, app_id, subject, settlement, after, keep)?;
     if let LaneSignal::Throttled(pause_ms) = settlement.lane {
@@ -114,6 +119,27 @@ fn change_link(
         }
     }
     Ok(None)
+}
+
+/// An intent reserved the keys that it was about to send. Once it is over without them, others may have them.
+fn release_unused_keys(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    app_id: &AppId,
+    subject: &Subject,
+    settlement: &Settlement,
+) -> Result<(), EngineError> {
+    let over = settlement.intent.as_ref().is_some_and(|(_, end)| *end != IntentEnd::Unknown);
+    let kept = settlement.link.as_ref().is_some_and(|change| change.keys.is_some());
+    if !over || kept || group_of(subject).is_some() {
+        return Ok(());
+    }
+    let link = link::get(tx, &context.tenant, app_id, subject.id())?;
+    let held = link.map(|link| keys_of(&link.acknowledged)).unwrap_or_default();
+    if link::keep_keys(tx, &context.tenant, app_id, subject.id(), &held)? {
+        mark::wake(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;
+    }
+    Ok(())
 }
 
 fn next_link(before: Option<Link>, change: &LinkChange, now_ms: i64) -> Link {
@@ -230,9 +256,15 @@ fn move_mark(
 ) -> Result<(), EngineError> {
     let (tenant, id, generation) = (&context.tenant, subject.id(), settlement.mark_generation);
     match after {
-        After::Done => {
-            mark::done(tx, tenant, app_id, id, generation)?;
-        }
+        After::Done => match mark::get(tx, tenant, app_id, id)?.and_then(|mark| mark.verify_ms) {
+            Some(due_ms) if due_ms > context.now_ms => {
+                let later = Later { due_ms, failed: false, verify_ms: Some(due_ms) };
+                mark::later(tx, tenant, app_id, id, generation, later)?;
+            }
+            _ => {
+                mark::done(tx, tenant, app_id, id, generation)?;
+            }
+        },
         After::Later { due_ms, failed, verify } => {
             let pending = mark::get(tx, tenant, app_id, id)?.and_then(|mark| mark.verify_ms);
             let verify_ms = if *verify { Some(*due_ms) } else { pending };

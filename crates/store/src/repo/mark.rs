@@ -49,7 +49,14 @@ statement!(
     SET_STATE,
     "UPDATE mark SET state = $5, waits_on = $6, reason = $7 WHERE tenant = $1 AND app = $2 AND subject = $3 AND generation = $4"
 );
-statement!(CLEAR_VERIFY, "UPDATE mark SET verify_ms = NULL WHERE tenant = $1 AND app = $2 AND subject = $3");
+statement!(
+    CLEAR_VERIFY,
+    "UPDATE mark SET verify_ms = NULL WHERE tenant = $1 AND app = $2 AND subject = $3 AND verify_ms <= $4"
+);
+statement!(
+    LOOK_AGAIN,
+    "UPDATE mark SET verify_ms = $4 WHERE tenant = $1 AND app = $2 AND subject = $3 AND (verify_ms IS NULL OR verify_ms < $4)"
+);
 statement!(
     WAKE,
     "UPDATE mark SET state = 'ready', waits_on = NULL, due_ms = $4 WHERE tenant = $1 AND app = $2 AND waits_on = $3"
@@ -274,14 +281,30 @@ pub fn set_state(
     Ok(tx.exec(&SET_STATE, &params)? == 1)
 }
 
-/// The look at the app that was due has been taken.
+/// The look at the app that was due has been taken; one that is due later stays.
 pub fn clear_verify(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     app: &AppId,
     subject: &str,
+    now_ms: i64,
 ) -> Result<(), StoreError> {
-    tx.exec(&CLEAR_VERIFY, &key(tenant, app, subject)).map(drop)
+    let mut params = key(tenant, app, subject);
+    params.push(now_ms.into());
+    tx.exec(&CLEAR_VERIFY, &params).map(drop)
+}
+
+/// The app must be read once more at that time, whatever becomes of the mark until then.
+pub fn look_again(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    subject: &str,
+    at_ms: i64,
+) -> Result<(), StoreError> {
+    let mut params = key(tenant, app, subject);
+    params.push(at_ms.into());
+    tx.exec(&LOOK_AGAIN, &params).map(drop)
 }
 
 /// Wakes everything that waits for a subject.

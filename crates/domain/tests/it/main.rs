@@ -1,0 +1,6 @@
+//! The decisions, tested as plain functions over plain values.
+#![cfg(test)]
+
+mod executor;
+mod plan;
+mod subject;

@@ -1,0 +1,131 @@
+//! `directory load`: users, groups and members from files.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use engine::load::{Counts, LoadFile, LoadReport, LoadRequest, load};
+use serde_json::json;
+
+use crate::error_report::{CliError, Exit};
+use crate::output::{note, progress_bar};
+use crate::session::Session;
+
+/// Load the directory from files
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load users, groups and members from CSV or JSON Lines, as a whole or not at all
+    #[command(after_help = EXAMPLE)]
+    Load(LoadArguments),
+}
+
+const EXAMPLE: &str = "\
+Columns are named by SCIM paths: userName, name.givenName, emails[type eq \"work\"].value. A load adds and changes only.
+
+Example:
+  lockstep directory load users.csv --groups groups.csv --members members.csv
+  lockstep directory load hr.csv --map 'LOGIN=userName' --map 'MAIL=emails[type eq \"work\"].value' --dry-run";
+
+/// What to load.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArguments {
+    /// Users: .csv or .jsonl
+    users: Option<PathBuf>,
+    /// Groups
+    #[arg(long, value_name = "FILE")]
+    groups: Option<PathBuf>,
+    /// Members: columns group and member
+    #[arg(long, value_name = "FILE")]
+    members: Option<PathBuf>,
+    /// A column that is not named by a SCIM path (empty path: leave the column out); may be repeated
+    #[arg(long, value_name = "COLUMN=PATH", value_parser = parse_map)]
+    map: Vec<(String, String)>,
+    /// Who owns the users and groups that are created
+    #[arg(long, default_value = "file", value_name = "NAME")]
+    source: String,
+    /// Deactivate users of this source that the users file lacks
+    #[arg(long)]
+    complete: bool,
+    /// How many deactivations are meant, exactly, if the guard holds them
+    #[arg(long, value_name = "N")]
+    allow_deactivations: Option<usize>,
+    /// Read, check and compare only
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn parse_map(text: &str) -> Result<(String, String), String> {
+    let (column, path) = text.split_once('=').ok_or("write it as COLUMN=PATH, for example LOGIN=userName")?;
+    Ok((column.trim().to_owned(), path.trim().to_owned()))
+}
+
+/// Runs the command.
+pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, CliError> {
+    let Command::Load(arguments) = command;
+    let tenant = session.tenant().await?;
+    let request = LoadRequest {
+        users: read(arguments.users)?,
+        groups: read(arguments.groups)?,
+        members: read(arguments.members)?,
+        map: arguments.map,
+        source: arguments.source,
+        complete: arguments.complete,
+        dry_run: arguments.dry_run,
+        allow_deactivations: arguments.allow_deactivations,
+    };
+    let bar = progress_bar("loading");
+    let mut progress = |at: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.set_position(at as u64);
+    };
+    let loaded = load(&session.engine, &tenant, request, &mut progress).await;
+    bar.finish_and_clear();
+    let report = loaded?;
+    for refused in &report.refused {
+        note(&format!("left out: {refused}"));
+    }
+    session.output.show(&as_json(&report, arguments.dry_run), || in_words(&report, arguments.dry_run))?;
+    Ok(if report.held.is_some() || !report.refused.is_empty() { Exit::NeedsPerson } else { Exit::Done })
+}
+
+fn read(path: Option<PathBuf>) -> Result<Option<LoadFile>, CliError> {
+    path.map(|path| {
+        let bytes = std::fs::read(&path).map_err(|error| CliError::file("cannot-read", &path, &error))?;
+        Ok(LoadFile::new(path.display().to_string(), bytes))
+    })
+    .transpose()
+}
+
+fn as_json(report: &LoadReport, dry_run: bool) -> serde_json::Value {
+    let counts = |counts: Counts| {
+        json!({"create": counts.create, "update": counts.update, "unchanged": counts.unchanged,
+            "deactivate": counts.deactivate})
+    };
+    let preview = report.preview;
+    json!({"dry_run": dry_run, "users": counts(preview.users), "groups": counts(preview.groups),
+        "members": {"add": preview.members_add, "unchanged": preview.members_unchanged},
+        "held": report.held, "refused": report.refused,
+        "resumed": report.resumed.as_ref().map(|resumed| &resumed.label)})
+}
+
+fn in_words(report: &LoadReport, dry_run: bool) -> String {
+    let preview = report.preview;
+    let of = |counts: Counts| {
+        let mut text = format!("{} new, {} changed, {} unchanged", counts.create, counts.update, counts.unchanged);
+        if counts.deactivate > 0 {
+            text.push_str(&format!(", {} deactivated", counts.deactivate));
+        }
+        text
+    };
+    let mut lines = vec![];
+    if let Some(resumed) = &report.resumed {
+        lines.push(format!("an interrupted load ({}) was finished first", resumed.label));
+    }
+    lines.push(if dry_run { "would load:".into() } else { "loaded:".to_owned() });
+    lines.push(format!("  users    {}", of(preview.users)));
+    lines.push(format!("  groups   {}", of(preview.groups)));
+    lines.push(format!("  members  {} new, {} unchanged", preview.members_add, preview.members_unchanged));
+    if let Some(held) = &report.held {
+        lines.push(format!("the guard would hold this load: {held}"));
+    }
+    lines.join("\n")
+}

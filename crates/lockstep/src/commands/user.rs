@@ -1,0 +1,218 @@
+//! `user`: the users of the directory.
+
+use clap::{Args, Subcommand};
+use domain::directory::{Change, User};
+use domain::ids::{TenantId, UserId};
+use engine::directory::{self, Edits, UserView};
+use serde_json::{Value, json};
+
+use super::edits::Attributes;
+use crate::error_report::{CliError, Exit};
+use crate::output::{note, pairs};
+use crate::session::Session;
+
+/// Show and change users of the directory
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a user with its groups
+    #[command(after_help = "Example:\n  lockstep user show ada@acme.example")]
+    Show {
+        /// id, externalId or userName
+        user: String,
+    },
+    /// List users
+    #[command(after_help = "Example:\n  lockstep user list --limit 20")]
+    List(ListArguments),
+    /// Add a user by hand
+    #[command(after_help = "Example:\n  lockstep user add ada@acme.example --given-name Ada --family-name Lovelace --email ada@acme.example")]
+    Add {
+        /// The userName
+        user_name: String,
+        #[command(flatten)]
+        person: Person,
+    },
+    /// Change attributes of a user
+    #[command(after_help = "Example:\n  lockstep user edit ada@acme.example --set title='Chief Engineer' --unset locale")]
+    Edit {
+        /// id, externalId or userName
+        user: String,
+        /// A new userName
+        #[arg(long)]
+        user_name: Option<String>,
+        #[command(flatten)]
+        person: Person,
+    },
+    /// Deactivate a user: the accounts follow
+    #[command(after_help = "Example:\n  lockstep user deactivate ada@acme.example")]
+    Deactivate {
+        /// id, externalId or userName
+        user: String,
+    },
+    /// Reactivate a user
+    #[command(after_help = "Example:\n  lockstep user reactivate ada@acme.example")]
+    Reactivate {
+        /// id, externalId or userName
+        user: String,
+    },
+    /// Delete a user; restorable
+    #[command(after_help = "Example:\n  lockstep user delete ada@acme.example")]
+    Delete {
+        /// id, externalId or userName
+        user: String,
+    },
+    /// Bring a deleted user back
+    #[command(after_help = "Example:\n  lockstep user restore 0199e7a4-5c1e-7d8a-9b8e-2f1c3d4e5f60")]
+    Restore {
+        /// The id that `user delete` named
+        id: String,
+    },
+}
+
+/// Pages of a list.
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// How many at most
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    pub(crate) limit: i64,
+    /// Go on after this id
+    #[arg(long, default_value = "", value_name = "ID")]
+    pub(crate) after: String,
+}
+
+/// Attributes of a user.
+#[derive(Debug, Args)]
+pub(crate) struct Person {
+    /// name.givenName
+    #[arg(long, value_name = "NAME")]
+    given_name: Option<String>,
+    /// name.familyName
+    #[arg(long, value_name = "NAME")]
+    family_name: Option<String>,
+    /// displayName
+    #[arg(long, value_name = "NAME")]
+    display_name: Option<String>,
+    /// The work e-mail address
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// externalId
+    #[arg(long, value_name = "ID")]
+    external_id: Option<String>,
+    #[command(flatten)]
+    attributes: Attributes,
+}
+
+impl Person {
+    fn edits(self, user_name: Option<String>) -> Edits {
+        self.attributes.with(vec![
+            ("userName", user_name),
+            ("name.givenName", self.given_name),
+            ("name.familyName", self.family_name),
+            ("displayName", self.display_name),
+            ("emails[type eq \"work\"].value", self.email),
+            ("externalId", self.external_id),
+        ])
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, CliError> {
+    let tenant = session.tenant().await?;
+    let (engine, output) = (&session.engine, session.output);
+    match command {
+        Command::Show { user } => {
+            let view = directory::show_user(engine, &tenant, &user).await?;
+            output.show(&view_as_json(&view), || view_in_words(&view))?;
+        }
+        Command::List(page) => list(session, &tenant, &page).await?,
+        Command::Add { user_name, person } => {
+            let user = directory::create_user(engine, &tenant, person.edits(Some(user_name))).await?;
+            output.show(&as_json(&user), || format!("user '{}' is added ({})", user.user_name, user.id))?;
+        }
+        Command::Edit { user, user_name, person } => {
+            let edited = directory::edit_user(engine, &tenant, &user, person.edits(user_name)).await?;
+            output.changed(edited.changed, &said(edited.changed, &edited.object, "is changed"))?;
+        }
+        Command::Deactivate { user } => {
+            let edited = directory::set_active(engine, &tenant, &user, false).await?;
+            output.changed(edited.changed, &said(edited.changed, &edited.object, "is deactivated"))?;
+        }
+        Command::Reactivate { user } => {
+            let edited = directory::set_active(engine, &tenant, &user, true).await?;
+            output.changed(edited.changed, &said(edited.changed, &edited.object, "is active"))?;
+        }
+        Command::Delete { user } => {
+            let user = directory::delete_user(engine, &tenant, &user).await?;
+            let text = format!("user '{}' is deleted; to bring it back: lockstep user restore {}", user.user_name, user.id);
+            output.changed(true, &text)?;
+        }
+        Command::Restore { id } => restore(session, &tenant, &id).await?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(session: &Session, tenant: &TenantId, page: &ListArguments) -> Result<(), CliError> {
+    let users = directory::list_users(&session.engine, tenant, &page.after, page.limit).await?;
+    let values: Vec<Value> = users.iter().map(as_json).collect();
+    let rows = users
+        .iter()
+        .map(|user| {
+            let state = if user.active { "active" } else { "inactive" };
+            let external_id = user.external_id.clone().unwrap_or_default();
+            vec![user.user_name.clone(), user.label().to_owned(), state.into(), external_id, user.id.to_string()]
+        })
+        .collect();
+    session.output.list(&values, &["userName", "displayName", "state", "externalId", "id"], rows)?;
+    if let Some(last) = users.last().filter(|_| i64::try_from(users.len()) == Ok(page.limit)) {
+        note(&format!("there may be more: lockstep user list --after {}", last.id));
+    }
+    Ok(())
+}
+
+async fn restore(session: &Session, tenant: &TenantId, id: &str) -> Result<(), CliError> {
+    let id = UserId::new(id);
+    let change = Change::RestoreUser { id: id.clone() };
+    let applied = session
+        .engine
+        .write(tenant, move |tx, context| directory::apply(tx, context, std::slice::from_ref(&change)))
+        .await?;
+    let text = if applied.effective() > 0 { "is back" } else { "was not deleted" };
+    session.output.changed(applied.effective() > 0, &format!("user {id} {text}"))
+}
+
+fn said(changed: bool, user: &User, what: &str) -> String {
+    if changed { format!("user '{}' {what}", user.user_name) } else { format!("user '{}' already was so", user.user_name) }
+}
+
+fn as_json(user: &User) -> Value {
+    json!({"id": user.id.as_str(), "userName": user.user_name, "displayName": user.label(), "active": user.active,
+        "externalId": user.external_id, "source": user.source, "version": user.version})
+}
+
+fn view_as_json(view: &UserView) -> Value {
+    let names = |groups: &[domain::directory::Group]| -> Vec<Value> {
+        groups.iter().map(|group| json!({"id": group.id.as_str(), "displayName": group.display_name})).collect()
+    };
+    json!({"id": view.user.id.as_str(), "source": view.user.source, "version": view.user.version,
+        "attributes": view.user.doc, "manager": view.manager.as_ref().map(as_json),
+        "groups": names(&view.direct), "groups_with_nested": names(&view.effective)})
+}
+
+fn view_in_words(view: &UserView) -> String {
+    let user = &view.user;
+    let names = |groups: &[domain::directory::Group]| {
+        let names: Vec<&str> = groups.iter().map(|group| group.display_name.as_str()).collect();
+        if names.is_empty() { "(none)".to_owned() } else { names.join(", ") }
+    };
+    let mut lines = pairs(&[
+        ("userName", user.user_name.clone()),
+        ("id", user.id.to_string()),
+        ("state", if user.active { "active".into() } else { "inactive".into() }),
+        ("source", user.source.clone()),
+        ("manager", view.manager.as_ref().map_or_else(|| "(none)".into(), |manager| manager.label().to_owned())),
+        ("groups", names(&view.direct)),
+        ("with nested", names(&view.effective)),
+    ]);
+    let doc = serde_json::to_string_pretty(&user.doc).unwrap_or_default();
+    lines.push_str(&format!("\nattributes\n{doc}"));
+    lines
+}
