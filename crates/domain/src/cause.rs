@@ -62,6 +62,8 @@ causes! {
         "Decide in the app whose account it is and correct its externalId, then: lockstep retry {app}.";
     HiddenConflict, "match.hidden", "The app says that the account exists, but does not show it to us.",
         "The service account may not see all users, or the app hides accounts that were made by hand. Make it visible or delete it, then: lockstep retry {app}.";
+    KeyHeld, "key.held", "Another account of ours has the user name that this one shall have, and does not give it up.",
+        "See who holds it: lockstep why {subject} --app {app}. Give one of the two another user name with lockstep user edit, or delete the holder's account in the app, then: lockstep retry {app}.";
     MissingInApp, "missing.in_app", "The object was deleted in the app.",
         "To create it again with its memberships: lockstep app set {app} --missing repair, then lockstep retry {app}.";
     MappingFailed, "mapping.failed", "A mapping gives no usable value for this user.",

@@ -159,6 +159,8 @@ pub enum Wait {
         key: Key,
         /// Who holds it.
         holder: Subject,
+        /// Nothing is planned that would make the holder give it up: a person has to decide.
+        kept: bool,
     },
     /// The app is in preview or paused.
     AppNotActive,

@@ -206,7 +206,8 @@ fn create(
                 Some(holder) => {
                     let value = attributes.get(&settings.matching).and_then(Value::as_str).unwrap_or_default();
                     let key = Key { attribute: settings.matching.clone(), value_key: scim::fold(value) };
-                    reasons.finish(Operation::Wait(Wait::Key { key, holder: holder.clone() }))
+                    let kept = snapshot.holders.iter().any(|held| held.subject == *holder && held.keeps_it);
+                    reasons.finish(Operation::Wait(Wait::Key { key, holder: holder.clone(), kept }))
                 }
                 None => reasons.finish(Operation::Nothing),
             };
@@ -297,7 +298,7 @@ fn plan_change(
     mut reasons: Reasons,
 ) -> Plan {
     let settings = &snapshot.base.app.app.settings;
-    let current = seen.map_or_else(|| link.acknowledged.clone(), |remote| current_attributes(link, remote, &wanted));
+    let current = seen.map_or_else(|| link.acknowledged.clone(), |remote| current_attributes(snapshot, link, remote, &wanted));
     let active = current.get("active").and_then(Value::as_bool).unwrap_or(link.state == LinkState::Live);
     match wanted {
         Desired::Invalid(error) => {
@@ -329,10 +330,14 @@ fn plan_change(
 }
 
 /// What the app holds; a value in its learned normal form counts as the value that was sent.
-fn current_attributes(link: &Link, remote: &Remote, wanted: &Desired) -> Attributes {
+fn current_attributes(snapshot: &UserSnapshot, link: &Link, remote: &Remote, wanted: &Desired) -> Attributes {
     let mut paths: Vec<&String> = link.acknowledged.keys().collect();
     if let Desired::Present(attributes) = wanted {
         paths.extend(attributes.keys());
+    }
+    if snapshot.base.intent.is_some() {
+        // A request that may have taken effect may have written what nobody acknowledged.
+        paths.extend(snapshot.base.app.mapping.targets());
     }
     let mut current = read_attributes(&remote.doc, paths.into_iter());
     for (path, value) in &mut current {
@@ -364,16 +369,19 @@ fn plan_update(
         return reasons.blocked(Cause::UpdateOff, json!({"switch": "update", "attributes": paths}));
     }
     if let Some(plan) = key_wait(snapshot, wanted, &mut reasons) {
-        return break_cycle(snapshot, link, &remote_id, wanted, plan);
+        return break_cycle(snapshot, current, &remote_id, wanted, plan);
     }
     let names: Vec<_> = changes.keys().map(String::as_str).collect();
     reasons.add("update", format!("These attributes differ: {}.", names.join(", ")));
+    // What the account shall not have is remembered as null, so that it is looked at again.
+    let mut after: Attributes = current.keys().map(|path| (path.clone(), Value::Null)).collect();
+    after.extend(wanted.clone());
     reasons.finish(Operation::Write(Write::Update {
         kind: RemoteKind::User,
         remote_id,
         changes,
         before: current.clone(),
-        after: wanted.clone(),
+        after,
         keys: keys_of(wanted),
         state: LinkState::Live,
     }))
@@ -381,7 +389,7 @@ fn plan_update(
 
 /// Nothing is to be sent. What was seen is noted where it is not what was acknowledged: the next plan starts from it.
 pub(crate) fn settled(link: &Link, current: Attributes, state: LinkState) -> Operation {
-    let differs = |(path, value): (&String, &Value)| link.acknowledged.get(path).unwrap_or(&Value::Null) != value;
+    let differs = |(path, value): (&String, &Value)| link.acknowledged.get(path) != Some(value);
     if link.state == state && !current.iter().any(differs) {
         return Operation::Nothing;
     }
@@ -418,17 +426,24 @@ fn key_wait(snapshot: &UserSnapshot, attributes: &Attributes, reasons: &mut Reas
         .find(|holder| keys.iter().any(|key| key.attribute == holder.attribute && key.value_key == holder.value_key))?;
     reasons.add("key.held", format!("Another account holds the {} that this one shall have.", held.attribute));
     let key = Key { attribute: held.attribute.clone(), value_key: held.value_key.clone() };
-    let wait = Wait::Key { key, holder: held.subject.clone() };
+    let wait = Wait::Key { key, holder: held.subject.clone(), kept: held.keeps_it };
     Some(std::mem::take(reasons).finish(Operation::Wait(wait)))
 }
 
 /// Two accounts that swap a key wait for each other; one of them takes a temporary value first.
-fn break_cycle(snapshot: &UserSnapshot, link: &Link, remote_id: &str, wanted: &Attributes, plan: Plan) -> Plan {
+fn break_cycle(
+    snapshot: &UserSnapshot,
+    current: &Attributes,
+    remote_id: &str,
+    wanted: &Attributes,
+    plan: Plan,
+) -> Plan {
     let cyclic = snapshot.holders.iter().any(|holder| holder.waits_for_us);
     let Some(name) = wanted.get("userName").and_then(Value::as_str).filter(|_| cyclic) else { return plan };
     let id = snapshot.user.id.as_str();
     let temporary = format!("moving-{}-{name}", &id[id.len().saturating_sub(6)..]);
-    let mut after = link.acknowledged.clone();
+    let active = current.get("active").and_then(Value::as_bool).unwrap_or(true);
+    let mut after = current.clone();
     after.insert("userName".into(), json!(temporary));
     let changes = Attributes::from([("userName".to_owned(), json!(temporary))]);
     let mut reasons = Reasons(plan.reasons);
@@ -437,10 +452,10 @@ fn break_cycle(snapshot: &UserSnapshot, link: &Link, remote_id: &str, wanted: &A
         kind: RemoteKind::User,
         remote_id: remote_id.to_owned(),
         changes,
-        before: link.acknowledged.clone(),
+        before: current.clone(),
         keys: keys_of(&after),
         after,
-        state: LinkState::Live,
+        state: if active { LinkState::Live } else { LinkState::Disabled },
     }))
 }
 

@@ -141,6 +141,8 @@ pub struct KeyHolder {
     pub subject: Subject,
     /// The holder waits for this subject: a cycle.
     pub waits_for_us: bool,
+    /// Nothing is planned that would make the holder give the key up.
+    pub keeps_it: bool,
 }
 
 /// A push group in one app.

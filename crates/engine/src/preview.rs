@@ -163,7 +163,7 @@ fn describe(subject: &Subject, snapshot: &Snapshot, plan: Plan) -> Option<Planne
         Operation::Wait(Wait::InFlight { .. }) => {
             ("wait", "a request may still take effect".to_owned(), false)
         }
-        Operation::Wait(Wait::Key { key, holder }) => {
+        Operation::Wait(Wait::Key { key, holder, .. }) => {
             ("wait", format!("{} is held by {}", key.attribute, holder.id()), false)
         }
         Operation::Wait(Wait::AppNotActive) => return None,

@@ -30,7 +30,7 @@ pub async fn create(engine: &Engine, name: &str) -> Result<Tenant, EngineError> 
             };
             tenant::create(tx, &new).map_err(|error| match error {
                 StoreError::Conflict { .. } => {
-                    EngineError::Conflict(format!("a tenant named '{}' exists already", new.name))
+                    EngineError::Conflict(format!("a tenant named '{}' exists already; see lockstep tenant list", new.name))
                 }
                 other => other.into(),
             })?;

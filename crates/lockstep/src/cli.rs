@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    app, completion, directory, group, log, plan, provision, push_group, retry, simulate_app, status, sync, tasks,
-    tenant, user, why,
+    app, completion, directory, group, log, plan, provision, push_group, retry, simulate_app, status, sync,
+    tasks, tenant, user, why,
 };
 use crate::error_report::{CliError, Exit};
 use crate::output::Format;
@@ -37,7 +37,14 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Options for every command")]
 pub(crate) struct Global {
     /// The database: a file, or postgres://USER@HOST/NAME
-    #[arg(long, global = true, env = "LOCKSTEP_DATABASE", hide_env_values = true, default_value = "lockstep.db", value_name = "PLACE")]
+    #[arg(
+        long,
+        global = true,
+        env = "LOCKSTEP_DATABASE",
+        hide_env_values = true,
+        default_value = "lockstep.db",
+        value_name = "PLACE"
+    )]
     pub(crate) database: String,
     /// The tenant; not needed while there is only one
     #[arg(long, global = true, env = "LOCKSTEP_TENANT", hide_env_values = true, value_name = "NAME")]
@@ -151,7 +158,10 @@ mod tests {
         let root = definition();
         for command in root.get_subcommands() {
             let name = command.get_name();
-            assert!(overview::COMMANDS.lines().any(|line| line.split_whitespace().next() == Some(name)), "{name}");
+            assert!(
+                overview::COMMANDS.lines().any(|line| line.split_whitespace().next() == Some(name)),
+                "{name}"
+            );
         }
         let mut found = vec![];
         each(&root, "lockstep", &mut found);

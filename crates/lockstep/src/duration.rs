@@ -12,8 +12,9 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
         "h" => 3_600_000,
         _ => return Err(format!("'{text}' is no span of time; write it like 500ms, 2s, 5m or 1h")),
     };
-    let number: i64 =
-        number.parse().map_err(|_| format!("'{text}' is no span of time; write it like 500ms, 2s, 5m or 1h"))?;
+    let number: i64 = number
+        .parse()
+        .map_err(|_| format!("'{text}' is no span of time; write it like 500ms, 2s, 5m or 1h"))?;
     number
         .checked_mul(factor)
         .filter(|ms| *ms <= 86_400_000)

@@ -91,11 +91,6 @@ pub(crate) fn actor() -> String {
     format!("cli:{}", user.unwrap_or_else(|| "unknown".into()))
 }
 
-/// A person looks at the output.
-pub(crate) fn stdout_is_terminal() -> bool {
-    std::io::stdout().is_terminal()
-}
-
 /// A person looks at messages and progress, and can be asked.
 pub(crate) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

@@ -56,6 +56,12 @@ impl CliError {
         self
     }
 
+    /// Adds a further line to what shows it.
+    pub(crate) fn why_more(mut self, why: &str) -> Self {
+        self.why = Some(self.why.map_or_else(|| why.to_owned(), |before| format!("{before}\n{why}")));
+        self
+    }
+
     /// Adds what to do next.
     pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into()).filter(|next| !next.is_empty());

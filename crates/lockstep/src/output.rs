@@ -39,7 +39,11 @@ impl Output {
     }
 
     /// A result: `people` says it in words unless JSON was asked for.
-    pub(crate) fn show(self, value: &impl Serialize, people: impl FnOnce() -> String) -> Result<(), CliError> {
+    pub(crate) fn show(
+        self,
+        value: &impl Serialize,
+        people: impl FnOnce() -> String,
+    ) -> Result<(), CliError> {
         if self.is_json() {
             let text = serde_json::to_string_pretty(value)
                 .map_err(|error| CliError::new("output", format!("the result cannot be shown: {error}")))?;
@@ -50,7 +54,12 @@ impl Output {
     }
 
     /// A list as a table, or as the JSON values that it was made from.
-    pub(crate) fn list(self, values: &[Value], header: &[&str], rows: Vec<Vec<String>>) -> Result<(), CliError> {
+    pub(crate) fn list(
+        self,
+        values: &[Value],
+        header: &[&str],
+        rows: Vec<Vec<String>>,
+    ) -> Result<(), CliError> {
         self.show(&values, || if rows.is_empty() { "(none)".into() } else { table(header, rows) })
     }
 
@@ -103,7 +112,8 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// A time for people, UTC.
 pub(crate) fn time(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    Timestamp::from_millisecond(ms)
+        .map_or_else(|_| ms.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 /// A count with its noun.

@@ -1,8 +1,7 @@
 //! The overview that `lockstep --help` prints: commands grouped by what one wants to do, and the exit codes.
 
 /// Layout of the top-level help.
-pub(crate) const TEMPLATE: &str =
-    "{about-with-newline}\n{usage-heading} {usage}\n\n{before-help}Options for every command:\n{options}\n\n{after-help}";
+pub(crate) const TEMPLATE: &str = "{about-with-newline}\n{usage-heading} {usage}\n\n{before-help}Options for every command:\n{options}\n\n{after-help}";
 
 /// The commands by job. A test holds that every command is named here.
 pub(crate) const COMMANDS: &str = "\

@@ -36,9 +36,12 @@ impl Session {
         let mut may_create = create;
         if let Location::Sqlite(path) = &location {
             if !create && !path.exists() {
-                return Err(CliError::new("no_database", format!("there is no database at {}", path.display()))
-                    .why("a database is made together with its first tenant")
-                    .next("make it with lockstep tenant create NAME, or name another one with --database PATH"));
+                return Err(CliError::new(
+                    "no_database",
+                    format!("there is no database at {}", path.display()),
+                )
+                .why("a database is made together with its first tenant")
+                .next("make it with lockstep tenant create NAME, or name another one with --database PATH"));
             }
         } else {
             may_create = true;
@@ -49,12 +52,8 @@ impl Session {
             ..OpenOptions::new(environment::now_ms())
         };
         let store = Store::open(&location, options)?;
-        let engine = Engine {
-            store,
-            env: RealWorld::new(),
-            actor: environment::actor(),
-            apps: AppCache::default(),
-        };
+        let engine =
+            Engine { store, env: RealWorld::new(), actor: environment::actor(), apps: AppCache::default() };
         Ok(Self {
             engine,
             output: Output::new(global.output),
@@ -101,9 +100,16 @@ impl Session {
         for tenant in tenants::list(&self.engine).await? {
             for app in apps::list(&self.engine, &tenant.id).await? {
                 if self.has_token(&tenant.id, &app).await? {
-                    return Err(CliError::new("no_key", "the key that sealed the stored credentials is not here")
-                        .why(format!("the app '{}' has credentials, but there is no {}", app.name, self.key_place()))
-                        .next("give that key with LOCKSTEP_KEY or --key-file"));
+                    return Err(CliError::new(
+                        "no_key",
+                        "the key that sealed the stored credentials is not here",
+                    )
+                    .why(format!(
+                        "the app '{}' has credentials, but there is no {}",
+                        app.name,
+                        self.key_place()
+                    ))
+                    .next("give that key with LOCKSTEP_KEY or --key-file"));
                 }
             }
         }
@@ -129,7 +135,11 @@ impl Session {
             return Ok(Some(SealingKey::parse(&Zeroizing::new(text))?));
         }
         let path = PathBuf::from(self.key_place());
-        if matches!(self.location, Location::Sqlite(_)) && path.exists() { read_key(&path).map(Some) } else { Ok(None) }
+        if matches!(self.location, Location::Sqlite(_)) && path.exists() {
+            read_key(&path).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     fn key_place(&self) -> String {
@@ -145,7 +155,8 @@ fn read_key(path: &Path) -> Result<SealingKey, CliError> {
 /// Reads a token from a file, or from stdin for `-`. It never stands on a command line, where others could see it.
 pub(crate) fn read_token(path: &Path) -> Result<Zeroizing<String>, CliError> {
     let text = if path == Path::new("-") {
-        std::io::read_to_string(std::io::stdin()).map_err(|error| CliError::file("cannot-read", path, &error))?
+        std::io::read_to_string(std::io::stdin())
+            .map_err(|error| CliError::file("cannot-read", path, &error))?
     } else {
         std::fs::read_to_string(path).map_err(|error| CliError::file("cannot-read", path, &error))?
     };

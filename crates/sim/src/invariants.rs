@@ -25,6 +25,15 @@ pub(crate) fn check_all(world: &mut World, model: &Model, wire: &Wire) -> usize 
     tasks.len()
 }
 
+/// I5: a further look at everything sends nothing; only what the app refuses, and a task names, is tried again.
+pub(crate) fn check_quiet(world: &mut World, wire: &Wire) {
+    let tasks = open_tasks(world);
+    for subject in wire.writes.iter().filter(|subject| !tasks.contains_key(subject.id())) {
+        let label = world.label(subject);
+        world.violated(format!("I5: a further look at everything sends a write for {label}"));
+    }
+}
+
 /// Subjects with an open task, with its causes.
 fn open_tasks(world: &World) -> BTreeMap<String, Vec<String>> {
     let (tenant, _) = world.keys();
@@ -45,11 +54,14 @@ fn check_users(
     let docs = world.remote.users();
     let (mut accounts, mut found) = (BTreeMap::new(), vec![]);
     for (index, person) in model.people.iter().enumerate().filter(|(index, _)| model.wanted(*index)) {
-        let own: Vec<&Value> = docs.iter().filter(|doc| is_own(doc, person.id.as_str(), &person.user_name)).collect();
+        let excused = tasks.contains_key(person.id.as_str());
+        let own: Vec<&Value> = docs.iter().filter(|doc| text(doc, "/externalId") == person.id.as_str()).collect();
+        // Somebody else's account with her user name is one too many, unless a task says so.
+        let taken = docs.iter().any(|doc| is_strange(doc, &person.user_name));
         match own.as_slice() {
-            [only] => drop(accounts.insert(index, text(only, "/id"))),
-            [] if tasks.contains_key(person.id.as_str()) => {}
-            many => found.push(format!("I1: u{index} has {} accounts", many.len())),
+            [only] if excused || !taken => drop(accounts.insert(index, text(only, "/id"))),
+            [] if excused => {}
+            many => found.push(format!("I1: u{index} has {} accounts (and a stranger's: {taken})", many.len())),
         }
     }
     for (index, id) in &accounts {
@@ -73,12 +85,9 @@ fn check_users(
     accounts
 }
 
-/// The account carries our id, or our user name and no other id.
-fn is_own(doc: &Value, id: &str, user_name: &str) -> bool {
-    match doc.get("externalId").and_then(Value::as_str) {
-        Some(external_id) => external_id == id,
-        None => doc.get("userName").and_then(Value::as_str).is_some_and(|name| scim::fold(name) == scim::fold(user_name)),
-    }
+/// An account of this user name that carries nobody's id.
+fn is_strange(doc: &Value, user_name: &str) -> bool {
+    doc.get("externalId").is_none() && scim::fold(&text(doc, "/userName")) == scim::fold(user_name)
 }
 
 /// I2: no account that we created is active for somebody who shall have none.
@@ -109,7 +118,9 @@ fn check_groups(
     for (index, team) in model.teams.iter().enumerate() {
         let own: Vec<&Value> = docs.iter().filter(|doc| text(doc, "/externalId") == team.id.as_str()).collect();
         if !model.pushed(index) {
-            if team.mirror != Mirror::Leave && !own.is_empty() && !tasks.contains_key(team.id.as_str()) {
+            // A push that was ended for good once, and then only between two looks of the lane, stays ended.
+            let left = team.mirror == Mirror::Leave || is_unmanaged(world, team.id.as_str());
+            if !left && !own.is_empty() && !tasks.contains_key(team.id.as_str()) {
                 world.violated(format!("I3: g{index} is not pushed, but is in the app"));
             }
             continue;
@@ -196,7 +207,7 @@ fn check_rest(world: &mut World, model: &Model) {
         let mut found = vec![];
         for row in mark::page(tx, &tenant, &app_id, "", ALL)? {
             let named = !task::of_subject(tx, &tenant, &app_id, row.subject.id())?.is_empty();
-            if row.state != "parked" || !named {
+            if !matches!(row.state.as_str(), "parked" | "waiting") || !named {
                 found.push((row.subject, format!("is left in state {} ({:?})", row.state, row.reason)));
             }
         }
@@ -211,6 +222,10 @@ fn check_rest(world: &mut World, model: &Model) {
         let label = world.label(&subject);
         world.violated(format!("I4: {label} {text}"));
     }
+}
+
+fn is_unmanaged(world: &World, subject: &str) -> bool {
+    linked(world, subject).is_some_and(|(state, _)| state == LinkState::Unmanaged)
 }
 
 fn linked(world: &World, subject: &str) -> Option<(LinkState, String)> {

@@ -65,6 +65,8 @@ pub(crate) struct Wire {
     dice: Dice,
     /// Requests sent.
     pub(crate) sent: u64,
+    /// The subjects of writes, in the order they were sent.
+    pub(crate) writes: Vec<Subject>,
 }
 
 impl Wire {
@@ -79,6 +81,7 @@ impl Wire {
             rough: true,
             dice: Dice::new(seed, "network"),
             sent: 0,
+            writes: vec![],
         }
     }
 
@@ -87,6 +90,7 @@ impl Wire {
         let is_write = !matches!(sending.call, Call::Find { .. } | Call::Read { .. } | Call::Probe);
         if is_write {
             self.check(world, &sending);
+            self.writes.push(sending.subject.clone());
         }
         self.next += 1;
         self.sent += 1;
@@ -100,16 +104,16 @@ impl Wire {
         let message = |awaited, state| Message { id, sending: sending.clone(), is_write, deadline_ms, awaited, state };
         let no_answer = |error| message(true, State::Answered(Err(error)));
         let sent = match self.dice.below(100) {
-            0..2 if self.rough => {
+            0..3 if self.rough => {
                 world.fault("connection-refused");
                 vec![no_answer(TransportError::NotSent("connection refused".into()))]
             }
-            2..6 if self.rough && is_write => {
+            3..12 if self.rough && is_write => {
                 // The caller gives up now; the app gets the request later.
                 world.fault("late-delivery");
                 vec![message(false, State::Outbound), no_answer(TransportError::MayBeSent("timed out".into()))]
             }
-            6..8 if self.rough && !is_write => {
+            12..16 if self.rough && !is_write => {
                 world.fault("read-lost");
                 vec![no_answer(TransportError::MayBeSent("reset".into()))]
             }
@@ -129,6 +133,12 @@ impl Wire {
     pub(crate) fn answered(&self) -> Vec<u64> {
         let answered = |message: &&Message| matches!(message.state, State::Answered(_));
         self.messages.iter().filter(answered).map(|message| message.id).collect()
+    }
+
+    /// Whether a write is on its way to the app and its answer is waited for.
+    pub(crate) fn awaits_write(&self) -> bool {
+        let under_way = |message: &Message| message.is_write && message.awaited;
+        self.messages.iter().any(|message| under_way(message) && matches!(message.state, State::Outbound))
     }
 
     /// Whether the lane waits for the request at this place.

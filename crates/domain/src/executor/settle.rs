@@ -1,6 +1,6 @@
 //! What must be recorded after a step: intent, link, edges, task, mark and lane, as one plain value.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::LaneSignal;
 use crate::cause::{Cause, Finding, diagnose_rejection};
@@ -152,8 +152,11 @@ pub(super) fn without_request(snapshot: &Snapshot, known: &Known, plan: &Plan) -
         Operation::Wait(Wait::InFlight { until_ms }) => {
             blank(snapshot, After::Later { due_ms: *until_ms, failed: false, verify: false })
         }
-        Operation::Wait(Wait::Key { key, holder }) => {
-            blank(snapshot, After::WaitFor { holder: holder.clone(), key: key.clone() })
+        Operation::Wait(Wait::Key { key, holder, kept }) => {
+            let after = After::WaitFor { holder: holder.clone(), key: key.clone() };
+            let evidence = json!({"attribute": key.attribute, "value": key.value_key, "held_by": holder.id()});
+            let finding = kept.then_some(Finding { cause: Cause::KeyHeld, evidence });
+            Settlement { finding, ..blank(snapshot, after) }
         }
         Operation::Wait(Wait::AppNotActive) => blank(snapshot, After::Keep),
         Operation::Blocked(finding) => {

@@ -162,6 +162,7 @@ fn a_key_that_somebody_else_holds_is_waited_for_and_a_circle_is_broken() {
         value_key: "countess".into(),
         subject: Subject::User(UserId::new("id-bob")),
         waits_for_us,
+        keeps_it: false,
     };
     let rename = |waits_for_us| {
         let mut user = linked(ada(), LinkState::Live);

@@ -43,6 +43,9 @@ pub fn intend(
     }
     if let Some(at_ms) = intention.look_again_ms {
         mark::look_again(tx, &context.tenant, app_id, subject.id(), at_ms)?;
+        if let Some(group) = group_of(subject) {
+            edge::unsure_until(tx, &context.tenant, app_id, group, at_ms)?;
+        }
     }
     if intention.write.is_destructive()
         && !current.released

@@ -44,6 +44,9 @@ pub fn settle(
         record(tx, context, app_id, subject, settlement, None, None)?;
     }
     if let Some(group) = group_of(subject) {
+        if let Some(at_ms) = settlement.look_again_ms {
+            edge::unsure_until(tx, &context.tenant, app_id, group, at_ms)?;
+        }
         settle_edges(tx, context, app_id, group, settlement)?;
     }
     release_unused_keys(tx, context, app_id, subject, settlement)?;
@@ -63,9 +66,16 @@ pub fn settle(
         let touch = Touch { wave: &context.wave, priority: 5, now_ms: context.now_ms, verify: true };
         mark::touch(tx, &context.tenant, app_id, &users, &touch)?;
     }
-    let after = if conflict.is_some() { &After::Park } else { &settlement.after };
+    let mut after = if conflict.is_some() { &After::Park } else { &settlement.after };
+    if let (Some(group), true) = (group_of(subject), settlement.verified)
+        && edge::recheck(tx, &context.tenant, app_id, group, context.now_ms)? > 0
+    {
+        after = &After::Keep;
+    }
     if matches!(after, After::Done | After::Park) {
         task::close_of_subject(tx, &context.tenant, app_id, subject.id(), keep, context.now_ms)?;
+        // Who waits for this subject sees what has become of it: a key that it keeps is a task from now on.
+        mark::wake(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;
     }
     if settlement.verified {
         mark::clear_verify(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;

@@ -110,7 +110,8 @@ fn as_json(report: &LoadReport, dry_run: bool) -> serde_json::Value {
 fn in_words(report: &LoadReport, dry_run: bool) -> String {
     let preview = report.preview;
     let of = |counts: Counts| {
-        let mut text = format!("{} new, {} changed, {} unchanged", counts.create, counts.update, counts.unchanged);
+        let mut text =
+            format!("{} new, {} changed, {} unchanged", counts.create, counts.update, counts.unchanged);
         if counts.deactivate > 0 {
             text.push_str(&format!(", {} deactivated", counts.deactivate));
         }

@@ -92,9 +92,12 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
         }
         Command::List(page) => list(session, &tenant, &page).await?,
         Command::Add { display_name, external_id, attributes } => {
-            let edits = attributes.with(vec![("displayName", Some(display_name)), ("externalId", external_id)]);
+            let edits =
+                attributes.with(vec![("displayName", Some(display_name)), ("externalId", external_id)]);
             let group = directory::create_group(engine, &tenant, edits).await?;
-            output.show(&as_json(&group), || format!("group '{}' is added ({})", group.display_name, group.id))?;
+            output.show(&as_json(&group), || {
+                format!("group '{}' is added ({})", group.display_name, group.id)
+            })?;
         }
         Command::Edit { group, display_name, attributes } => {
             let edits = attributes.with(vec![("displayName", display_name)]);

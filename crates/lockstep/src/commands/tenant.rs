@@ -31,7 +31,10 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<Exit, CliEr
             let tenant = tenants::create(&session.engine, &name).await?;
             let value = json!({"id": tenant.id.as_str(), "name": tenant.name});
             session.output.show(&value, || {
-                format!("tenant '{}' is created; load its directory with: lockstep directory load USERS.csv", tenant.name)
+                format!(
+                    "tenant '{}' is created; load its directory with: lockstep directory load USERS.csv",
+                    tenant.name
+                )
             })?;
         }
         Command::List => {

@@ -24,7 +24,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  lockstep user list --limit 20")]
     List(ListArguments),
     /// Add a user by hand
-    #[command(after_help = "Example:\n  lockstep user add ada@acme.example --given-name Ada --family-name Lovelace --email ada@acme.example")]
+    #[command(
+        after_help = "Example:\n  lockstep user add ada@acme.example --given-name Ada --family-name Lovelace --email ada@acme.example"
+    )]
     Add {
         /// The userName
         user_name: String,
@@ -32,7 +34,9 @@ pub(crate) enum Command {
         person: Person,
     },
     /// Change attributes of a user
-    #[command(after_help = "Example:\n  lockstep user edit ada@acme.example --set title='Chief Engineer' --unset locale")]
+    #[command(
+        after_help = "Example:\n  lockstep user edit ada@acme.example --set title='Chief Engineer' --unset locale"
+    )]
     Edit {
         /// id, externalId or userName
         user: String,
@@ -142,7 +146,10 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
         }
         Command::Delete { user } => {
             let user = directory::delete_user(engine, &tenant, &user).await?;
-            let text = format!("user '{}' is deleted; to bring it back: lockstep user restore {}", user.user_name, user.id);
+            let text = format!(
+                "user '{}' is deleted; to bring it back: lockstep user restore {}",
+                user.user_name, user.id
+            );
             output.changed(true, &text)?;
         }
         Command::Restore { id } => restore(session, &tenant, &id).await?,
@@ -158,7 +165,13 @@ async fn list(session: &Session, tenant: &TenantId, page: &ListArguments) -> Res
         .map(|user| {
             let state = if user.active { "active" } else { "inactive" };
             let external_id = user.external_id.clone().unwrap_or_default();
-            vec![user.user_name.clone(), user.label().to_owned(), state.into(), external_id, user.id.to_string()]
+            vec![
+                user.user_name.clone(),
+                user.label().to_owned(),
+                state.into(),
+                external_id,
+                user.id.to_string(),
+            ]
         })
         .collect();
     session.output.list(&values, &["userName", "displayName", "state", "externalId", "id"], rows)?;
@@ -180,7 +193,11 @@ async fn restore(session: &Session, tenant: &TenantId, id: &str) -> Result<(), C
 }
 
 fn said(changed: bool, user: &User, what: &str) -> String {
-    if changed { format!("user '{}' {what}", user.user_name) } else { format!("user '{}' already was so", user.user_name) }
+    if changed {
+        format!("user '{}' {what}", user.user_name)
+    } else {
+        format!("user '{}' already was so", user.user_name)
+    }
 }
 
 fn as_json(user: &User) -> Value {
@@ -190,7 +207,10 @@ fn as_json(user: &User) -> Value {
 
 fn view_as_json(view: &UserView) -> Value {
     let names = |groups: &[domain::directory::Group]| -> Vec<Value> {
-        groups.iter().map(|group| json!({"id": group.id.as_str(), "displayName": group.display_name})).collect()
+        groups
+            .iter()
+            .map(|group| json!({"id": group.id.as_str(), "displayName": group.display_name}))
+            .collect()
     };
     json!({"id": view.user.id.as_str(), "source": view.user.source, "version": view.user.version,
         "attributes": view.user.doc, "manager": view.manager.as_ref().map(as_json),
@@ -208,7 +228,10 @@ fn view_in_words(view: &UserView) -> String {
         ("id", user.id.to_string()),
         ("state", if user.active { "active".into() } else { "inactive".into() }),
         ("source", user.source.clone()),
-        ("manager", view.manager.as_ref().map_or_else(|| "(none)".into(), |manager| manager.label().to_owned())),
+        (
+            "manager",
+            view.manager.as_ref().map_or_else(|| "(none)".into(), |manager| manager.label().to_owned()),
+        ),
         ("groups", names(&view.direct)),
         ("with nested", names(&view.effective)),
     ]);

@@ -28,18 +28,19 @@ statement!(
     ASSIGNMENTS,
     "SELECT subject, kind, priority FROM assignment WHERE tenant = $1 AND app = $2 ORDER BY kind, priority, subject"
 );
-statement!(ASSIGNED_APPS, "SELECT app FROM assignment WHERE tenant = $1 AND subject = $2 ORDER BY app");
+statement!(ASSIGNED_APPS, "SELECT app FROM assignment WHERE tenant = $1 AND subject = $2");
 statement!(
     ENTITLEMENTS,
-    "WITH RECURSIVE up(id) AS (
-       SELECT m.group_id FROM member m JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id
-        WHERE m.tenant = $1 AND m.member_id = $3 AND g.deleted_ms IS NULL
+    "WITH RECURSIVE up(tenant, id) AS (
+       SELECT CAST($1 AS TEXT), CAST($3 AS TEXT)
        UNION
-       SELECT m.group_id FROM up JOIN member m ON m.tenant = $1 AND m.member_id = up.id
-         JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id WHERE g.deleted_ms IS NULL)
+       SELECT m.tenant, m.group_id FROM up
+         JOIN member m ON m.tenant = up.tenant AND m.member_id = up.id
+         LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id
+        WHERE g.deleted_ms IS NULL)
      SELECT a.subject, a.kind, a.priority, g.display_name
-       FROM assignment a LEFT JOIN grp g ON g.tenant = a.tenant AND g.id = a.subject
-      WHERE a.tenant = $1 AND a.app = $2 AND (a.subject = $3 OR a.subject IN (SELECT id FROM up))
+       FROM up JOIN assignment a ON a.tenant = up.tenant AND a.app = $2 AND a.subject = up.id
+       LEFT JOIN grp g ON g.tenant = a.tenant AND g.id = a.subject
       ORDER BY CASE WHEN a.subject = $3 THEN 0 ELSE 1 END, a.priority, a.subject"
 );
 statement!(
@@ -63,7 +64,7 @@ statement!(
 );
 statement!(
     PUSHED_TO,
-    "SELECT app FROM push_group WHERE tenant = $1 AND group_id = $2 AND state = 'active' ORDER BY app"
+    "SELECT app FROM push_group WHERE tenant = $1 AND group_id = $2 AND state = 'active'"
 );
 statement!(
     SECRET_PUT,
@@ -165,7 +166,10 @@ pub fn assignments(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId) -> Result<Ve
 
 /// Apps that this very user or group is assigned to.
 pub fn assigned_apps(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str) -> Result<Vec<AppId>, StoreError> {
-    tx.rows(&ASSIGNED_APPS, &[tenant.as_str().into(), subject.into()], |row| row.text(0).map(AppId::new))
+    let mut apps =
+        tx.rows(&ASSIGNED_APPS, &[tenant.as_str().into(), subject.into()], |row| row.text(0).map(AppId::new))?;
+    apps.sort();
+    Ok(apps)
 }
 
 /// Why a user is entitled to an app, direct assignment first, then groups by priority.
@@ -233,7 +237,10 @@ pub fn push_list(
 
 /// Apps that a group is mirrored in.
 pub fn pushed_to(tx: &mut Tx<'_>, tenant: &TenantId, group: &GroupId) -> Result<Vec<AppId>, StoreError> {
-    tx.rows(&PUSHED_TO, &[tenant.as_str().into(), group.as_str().into()], |row| row.text(0).map(AppId::new))
+    let mut apps =
+        tx.rows(&PUSHED_TO, &[tenant.as_str().into(), group.as_str().into()], |row| row.text(0).map(AppId::new))?;
+    apps.sort();
+    Ok(apps)
 }
 
 /// Stores a sealed secret of an owner, for example an app's `token`.

@@ -13,11 +13,13 @@ statement!(
 );
 statement!(
     DIRTY,
-    "WITH RECURSIVE down(id) AS (
-       SELECT id FROM grp WHERE tenant = $1 AND id = $3 AND deleted_ms IS NULL
+    "WITH RECURSIVE down(tenant, id) AS (
+       SELECT tenant, id FROM grp WHERE tenant = $1 AND id = $3 AND deleted_ms IS NULL
        UNION
-       SELECT m.member_id FROM down JOIN member m ON m.tenant = $1 AND m.group_id = down.id AND m.kind = 'group'
-         JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id WHERE g.deleted_ms IS NULL)
+       SELECT m.tenant, m.member_id FROM down
+         JOIN member m ON m.tenant = down.tenant AND m.group_id = down.id AND m.kind = 'group'
+         LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id
+        WHERE g.deleted_ms IS NULL)
      SELECT e.user_id, e.state, e.generation, l.state, l.remote_id, COALESCE(l.generation, 0),
        COALESCE(u.active AND u.deleted_ms IS NULL, FALSE),
        EXISTS (SELECT 1 FROM member m WHERE m.tenant = $1 AND m.member_id = e.user_id AND m.group_id IN (SELECT id FROM down))
@@ -41,7 +43,16 @@ statement!(
 statement!(
     FORGET_CLEAN,
     "DELETE FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND user_id = $4 AND state = 'absent' AND NOT dirty
-       AND waits IS NULL"
+       AND waits IS NULL AND unsure_until_ms IS NULL"
+);
+statement!(
+    UNSURE,
+    "UPDATE edge SET unsure_until_ms = $4 WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'unknown'"
+);
+statement!(
+    RECHECK,
+    "UPDATE edge SET state = 'unknown', dirty = TRUE, generation = generation + 1, unsure_until_ms = NULL
+      WHERE tenant = $1 AND app = $2 AND group_id = $3 AND unsure_until_ms <= $4"
 );
 statement!(
     USER_LIVE,
@@ -60,7 +71,7 @@ statement!(
 );
 statement!(
     GROUPS_TO_LOOK_AT,
-    "SELECT DISTINCT group_id FROM edge WHERE tenant = $1 AND app = $2 AND user_id = $3 AND dirty ORDER BY group_id"
+    "SELECT group_id, dirty FROM edge WHERE tenant = $1 AND app = $2 AND user_id = $3"
 );
 statement!(
     GROUP_GONE,
@@ -239,6 +250,30 @@ pub fn set_unknown(
     tx.exec_many(&UNKNOWN, &many).map(drop)
 }
 
+/// A request that may still take effect until then has touched the memberships that are unknown now, whatever is recorded
+/// of them in the meantime.
+pub fn unsure_until(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+    until_ms: i64,
+) -> Result<(), StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), group.as_str().into(), until_ms.into()];
+    tx.exec(&UNSURE, &params).map(drop)
+}
+
+/// Nothing can be late any more: memberships that an unanswered request has touched are sent once more. How many.
+pub fn recheck(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+    now_ms: i64,
+) -> Result<u64, StoreError> {
+    tx.exec(&RECHECK, &[tenant.as_str().into(), app.as_str().into(), group.as_str().into(), now_ms.into()])
+}
+
 /// What happened to a user's link, for the memberships that depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserLinkChange {
@@ -267,7 +302,10 @@ pub fn user_link_changed(
     if tx.exec(statement, &params)? == 0 {
         return Ok(vec![]);
     }
-    tx.rows(&GROUPS_TO_LOOK_AT, &params, |row| row.text(0).map(GroupId::new))
+    let rows = tx.rows(&GROUPS_TO_LOOK_AT, &params, |row| Ok((GroupId::new(row.text(0)?), row.bool(1)?)))?;
+    let mut groups: Vec<GroupId> = rows.into_iter().filter(|(_, dirty)| *dirty).map(|(group, _)| group).collect();
+    groups.sort();
+    Ok(groups)
 }
 
 /// The group is gone in the app: no membership is there, all may differ.

@@ -27,7 +27,7 @@ statement!(
 statement!(
     RELEASE_TOMBSTONE,
     "UPDATE link SET state = 'lost', generation = generation + 1 WHERE tenant = $1 AND app = $2 AND kind = $3
-       AND remote_id = $4 AND state = 'tombstone' AND subject <> $5"
+       AND remote_id = $4 AND remote_id IS NOT NULL AND state <> 'lost' AND state = 'tombstone' AND subject <> $5"
 );
 statement!(
     PAGE,
@@ -42,7 +42,7 @@ statement!(
     COUNT_LIVE,
     "SELECT COUNT(*) FROM link WHERE tenant = $1 AND app = $2 AND kind = 'user' AND state = 'live'"
 );
-statement!(LINKED_APPS, "SELECT app FROM link WHERE tenant = $1 AND subject = $2 ORDER BY app");
+statement!(LINKED_APPS, "SELECT app FROM link WHERE tenant = $1 AND subject = $2");
 statement!(
     KEY_RESERVE,
     "INSERT INTO link_key(tenant, app, attribute, value_key, subject) VALUES ($1, $2, $3, $4, $5)
@@ -50,13 +50,14 @@ statement!(
 );
 statement!(
     KEY_HOLDER,
-    "SELECT k.subject, m.waits_on FROM link_key k
+    "SELECT k.subject, m.waits_on, COALESCE(m.state = 'parked', l.state <> 'live', TRUE) FROM link_key k
        LEFT JOIN mark m ON m.tenant = k.tenant AND m.app = k.app AND m.subject = k.subject
+       LEFT JOIN link l ON l.tenant = k.tenant AND l.app = k.app AND l.subject = k.subject
       WHERE k.tenant = $1 AND k.app = $2 AND k.attribute = $3 AND k.value_key = $4 AND k.subject <> $5"
 );
 statement!(
     KEYS_OF,
-    "SELECT attribute, value_key FROM link_key WHERE tenant = $1 AND app = $2 AND subject = $3 ORDER BY attribute, value_key"
+    "SELECT attribute, value_key FROM link_key WHERE tenant = $1 AND app = $2 AND subject = $3"
 );
 statement!(
     KEY_DROP,
@@ -160,7 +161,10 @@ pub fn count_live(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId) -> Result<i64
 
 /// Apps in which a subject has a link in any state.
 pub fn linked_apps(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str) -> Result<Vec<AppId>, StoreError> {
-    tx.rows(&LINKED_APPS, &[tenant.as_str().into(), subject.into()], |row| row.text(0).map(AppId::new))
+    let mut apps =
+        tx.rows(&LINKED_APPS, &[tenant.as_str().into(), subject.into()], |row| row.text(0).map(AppId::new))?;
+    apps.sort();
+    Ok(apps)
 }
 
 /// Who else holds one of these keys in the app.
@@ -186,6 +190,7 @@ pub fn key_holders(
                 value_key: key.value_key.clone(),
                 subject: Subject::from_parts("user", row.text(0)?),
                 waits_for_us: row.opt_text(1)?.as_deref() == Some(subject),
+                keeps_it: row.bool(2)?,
             })
         })?);
     }

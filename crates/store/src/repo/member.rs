@@ -21,40 +21,47 @@ statement!(
 statement!(ROWS_OF, "SELECT member_id FROM member WHERE tenant = $1 AND group_id = $2 ORDER BY member_id");
 statement!(
     GROUPS_OF,
-    "SELECT g.id FROM member m JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id AND g.deleted_ms IS NULL
-     WHERE m.tenant = $1 AND m.member_id = $2 ORDER BY g.id"
+    "SELECT m.group_id FROM member m LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id
+     WHERE m.tenant = $1 AND m.member_id = $2 AND g.deleted_ms IS NULL ORDER BY m.group_id"
 );
 statement!(
     ANCESTORS,
-    "WITH RECURSIVE above(id) AS (
-       SELECT g.id FROM member m JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id AND g.deleted_ms IS NULL
-       WHERE m.tenant = $1 AND m.member_id = $2
+    "WITH RECURSIVE above(tenant, id) AS (
+       SELECT m.tenant, m.group_id FROM member m LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id
+       WHERE m.tenant = $1 AND m.member_id = $2 AND g.deleted_ms IS NULL
        UNION
-       SELECT g.id FROM above a JOIN member m ON m.tenant = $1 AND m.member_id = a.id AND m.kind = 'group'
-       JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id AND g.deleted_ms IS NULL
+       SELECT m.tenant, m.group_id FROM above a
+       JOIN member m ON m.tenant = a.tenant AND m.member_id = a.id
+       LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id
+       WHERE g.deleted_ms IS NULL
      ) SELECT id FROM above ORDER BY id"
 );
 statement!(
     DESCENDANTS,
-    "WITH RECURSIVE reach(id) AS (
-       SELECT id FROM grp WHERE tenant = $1 AND id = $2 AND deleted_ms IS NULL
+    "WITH RECURSIVE reach(tenant, id) AS (
+       SELECT tenant, id FROM grp WHERE tenant = $1 AND id = $2 AND deleted_ms IS NULL
        UNION
-       SELECT g.id FROM reach r JOIN member m ON m.tenant = $1 AND m.group_id = r.id AND m.kind = 'group'
-       JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id AND g.deleted_ms IS NULL
+       SELECT m.tenant, m.member_id FROM reach r
+       JOIN member m ON m.tenant = r.tenant AND m.group_id = r.id AND m.kind = 'group'
+       LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id
+       WHERE g.deleted_ms IS NULL
      ) SELECT id FROM reach ORDER BY id"
 );
 statement!(
     EFFECTIVE_USERS,
-    "WITH RECURSIVE reach(id) AS (
-       SELECT id FROM grp WHERE tenant = $1 AND id = $2 AND (deleted_ms IS NULL OR $5)
+    "WITH RECURSIVE reach(tenant, id) AS (
+       SELECT tenant, id FROM grp WHERE tenant = $1 AND id = $2 AND (deleted_ms IS NULL OR $5)
        UNION
-       SELECT g.id FROM reach r JOIN member m ON m.tenant = $1 AND m.group_id = r.id AND m.kind = 'group'
-       JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id AND (g.deleted_ms IS NULL OR $5)
+       SELECT m.tenant, m.member_id FROM reach r
+       JOIN member m ON m.tenant = r.tenant AND m.group_id = r.id AND m.kind = 'group'
+       LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id
+       WHERE g.deleted_ms IS NULL OR $5
      )
-     SELECT DISTINCT u.id FROM reach r
-     JOIN member m ON m.tenant = $1 AND m.group_id = r.id AND m.kind = 'user' AND m.member_id > $3
-     JOIN usr u ON u.tenant = m.tenant AND u.id = m.member_id AND (u.deleted_ms IS NULL OR $5)
-     ORDER BY u.id LIMIT $4"
+     SELECT DISTINCT m.member_id FROM reach r
+     JOIN member m ON m.tenant = r.tenant AND m.group_id = r.id AND m.kind = 'user' AND m.member_id > $3
+     LEFT JOIN usr u ON u.tenant = m.tenant AND u.id = m.member_id
+     WHERE u.deleted_ms IS NULL OR $5
+     ORDER BY m.member_id LIMIT $4"
 );
 statement!(
     NESTED,

@@ -33,7 +33,7 @@ statement!(
 statement!(
     OF_SUBJECT,
     "SELECT id, app, subject, kind, cause, evidence, opened_ms, last_ms, times FROM task
-      WHERE tenant = $1 AND app = $2 AND subject = $3 AND closed_ms IS NULL ORDER BY opened_ms, id"
+      WHERE tenant = $1 AND app = $2 AND subject = $3 AND closed_ms IS NULL"
 );
 statement!(COUNT, "SELECT COUNT(*) FROM task WHERE tenant = $1 AND app = $2 AND closed_ms IS NULL");
 
@@ -125,7 +125,9 @@ pub fn of_subject(
     app: &AppId,
     subject: &str,
 ) -> Result<Vec<TaskRow>, StoreError> {
-    tx.rows(&OF_SUBJECT, &[tenant.as_str().into(), app.as_str().into(), subject.into()], read)
+    let mut tasks = tx.rows(&OF_SUBJECT, &[tenant.as_str().into(), app.as_str().into(), subject.into()], read)?;
+    tasks.sort_by(|a, b| (a.opened_ms, &a.id).cmp(&(b.opened_ms, &b.id)));
+    Ok(tasks)
 }
 
 /// How many tasks of an app are open.

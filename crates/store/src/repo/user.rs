@@ -76,11 +76,7 @@ statement!(
 );
 statement!(
     REPORTS,
-    concat!(
-        "SELECT id FROM usr WHERE tenant = $1 AND manager_ref IN ",
-        in_32!(),
-        " AND id > $34 AND deleted_ms IS NULL ORDER BY id LIMIT $35"
-    )
+    "SELECT id FROM usr WHERE tenant = $1 AND manager_ref = $2 AND id > $3 AND deleted_ms IS NULL ORDER BY id LIMIT $4"
 );
 
 /// Adds a user with the version it carries. `now_ms` becomes the time of creation.
@@ -234,12 +230,15 @@ pub fn reports_of(
     after: &str,
     limit: i64,
 ) -> Result<Vec<UserId>, StoreError> {
-    let keys: Vec<String> = references.iter().map(|reference| scim::fold(reference)).collect();
-    let Some(last) = keys.last() else { return Ok(Vec::new()) };
-    let mut params: Vec<Value> = vec![tenant.as_str().into()];
-    params.extend((0..CHUNK).map(|index| keys.get(index).unwrap_or(last).into()));
-    params.extend([after.into(), limit.into()]);
-    tx.rows(&REPORTS, &params, |row| Ok(UserId::new(row.text(0)?)))
+    let mut reports = Vec::new();
+    for reference in references {
+        let params = [tenant.as_str().into(), scim::fold(reference).into(), after.into(), limit.into()];
+        reports.extend(tx.rows(&REPORTS, &params, |row| row.text(0).map(UserId::new))?);
+    }
+    reports.sort();
+    reports.dedup();
+    reports.truncate(usize::try_from(limit).unwrap_or(0));
+    Ok(reports)
 }
 
 const CHUNK: usize = 32;

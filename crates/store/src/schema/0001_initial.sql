@@ -26,7 +26,7 @@ CREATE TABLE usr (
 );
 CREATE UNIQUE INDEX usr__user_name_key ON usr(tenant, user_name_key) WHERE deleted_ms IS NULL;
 CREATE UNIQUE INDEX usr__external_id ON usr(tenant, external_id) WHERE deleted_ms IS NULL AND external_id IS NOT NULL;
-CREATE INDEX usr_manager ON usr(tenant, manager_ref) WHERE manager_ref IS NOT NULL;
+CREATE INDEX usr_manager ON usr(tenant, manager_ref, id) WHERE manager_ref IS NOT NULL;
 CREATE INDEX usr_source ON usr(tenant, source, id);
 
 CREATE TABLE grp (
@@ -87,7 +87,7 @@ CREATE TABLE assignment (
   created_ms BIGINT NOT NULL,
   CONSTRAINT assignment__subject PRIMARY KEY (tenant, app, subject)
 );
-CREATE INDEX assignment_of ON assignment(tenant, subject);
+CREATE INDEX assignment_of ON assignment(tenant, subject, app);
 
 CREATE TABLE push_group (
   tenant TEXT NOT NULL,
@@ -98,7 +98,7 @@ CREATE TABLE push_group (
   created_ms BIGINT NOT NULL,
   CONSTRAINT push_group__group_id PRIMARY KEY (tenant, app, group_id)
 );
-CREATE INDEX push_group_of ON push_group(tenant, group_id);
+CREATE INDEX push_group_of ON push_group(tenant, group_id, app);
 
 -- The tie between a user or group and its remote object in one app.
 CREATE TABLE link (
@@ -116,7 +116,7 @@ CREATE TABLE link (
   CONSTRAINT link__subject PRIMARY KEY (tenant, app, subject)
 );
 CREATE UNIQUE INDEX link__remote_id ON link(tenant, app, kind, remote_id) WHERE remote_id IS NOT NULL AND state <> 'lost';
-CREATE INDEX link_of ON link(tenant, subject);
+CREATE INDEX link_of ON link(tenant, subject, app);
 
 -- Who holds a key (a user name, a matching value) in an app: acknowledged there, or reserved before the request.
 CREATE TABLE link_key (
@@ -142,11 +142,14 @@ CREATE TABLE edge (
   group_generation BIGINT NOT NULL,
   user_generation BIGINT NOT NULL,
   changed_ms BIGINT NOT NULL,
+  -- An unanswered request may still change it until then, whatever was recorded since.
+  unsure_until_ms BIGINT,
   CONSTRAINT edge__user_id PRIMARY KEY (tenant, app, group_id, user_id)
 );
 CREATE INDEX edge_dirty ON edge(tenant, app, group_id, user_id) WHERE dirty;
 CREATE INDEX edge_of ON edge(tenant, app, user_id);
 CREATE INDEX edge_refused ON edge(tenant, app, group_id) WHERE state = 'refused';
+CREATE INDEX edge_unsure ON edge(tenant, app, group_id) WHERE unsure_until_ms IS NOT NULL;
 CREATE INDEX edge_waiting ON edge(tenant, app) WHERE waits IS NOT NULL;
 CREATE INDEX edge_present ON edge(tenant, app, group_id) WHERE state = 'present';
 
@@ -291,3 +294,6 @@ CREATE TABLE load_change (
   body {JSON} NOT NULL,
   CONSTRAINT load_change__seq PRIMARY KEY (tenant, job, seq)
 );
+CREATE INDEX link_live ON link(tenant, app) WHERE kind = 'user' AND state = 'live';
+CREATE INDEX mark_staged ON mark(tenant, app, wave) WHERE state = 'staged';
+CREATE INDEX change_wave ON change(tenant, wave);

@@ -1,0 +1,116 @@
+//! `log`: the audit log and the check of its chain.
+
+use clap::{Args, Subcommand};
+use engine::audit_log;
+use engine::directory;
+use serde_json::Value;
+
+use crate::error_report::{CliError, Exit};
+use crate::output::time;
+use crate::session::Session;
+
+/// The audit log and its check
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Changes, newest first
+    #[command(after_help = "Example:\n  lockstep log audit --user ada@acme.example")]
+    Audit(AuditArguments),
+    /// Recompute the chain: was an entry changed, removed or moved?
+    #[command(after_help = "Example:\n  lockstep log check")]
+    Check,
+}
+
+/// Which entries.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    /// Only about this user
+    #[arg(long, value_name = "USER", group = "object")]
+    user: Option<String>,
+    /// Only about this group
+    #[arg(long, value_name = "GROUP", group = "object")]
+    group: Option<String>,
+    /// Only about the settings of this app
+    #[arg(long, value_name = "APP", group = "object")]
+    app: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+    limit: i64,
+}
+
+/// Runs the command.
+pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, CliError> {
+    match command {
+        Command::Audit(arguments) => audit(session, &arguments).await,
+        Command::Check => check(session).await,
+    }
+}
+
+async fn audit(session: &Session, arguments: &AuditArguments) -> Result<Exit, CliError> {
+    let tenant = session.tenant().await?;
+    let object = match (&arguments.user, &arguments.group, &arguments.app) {
+        (Some(user), ..) => {
+            Some(directory::show_user(&session.engine, &tenant, user).await?.user.id.to_string())
+        }
+        (_, Some(group), _) => {
+            Some(directory::show_group(&session.engine, &tenant, group, 1).await?.group.id.to_string())
+        }
+        (.., Some(app)) => Some(session.app(&tenant, app).await?.id.to_string()),
+        _ => None,
+    };
+    let entries = audit_log::list(&session.engine, &tenant, object.as_deref(), arguments.limit).await?;
+    session.output.list(&entries, &HEADER, entries.iter().map(row).collect())?;
+    Ok(Exit::Done)
+}
+
+/// The columns of [`row`].
+pub(crate) const HEADER: [&str; 5] = ["time", "actor", "action", "what changed", "trace"];
+
+/// One entry for people.
+pub(crate) fn row(entry: &Value) -> Vec<String> {
+    let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    vec![
+        time(entry["at_ms"].as_i64().unwrap_or(0)),
+        text("actor"),
+        text("action"),
+        changes(&entry["before"], &entry["after"]),
+        text("trace"),
+    ]
+}
+
+/// Names of the fields that differ, with the new values of small ones.
+fn changes(before: &Value, after: &Value) -> String {
+    let empty = serde_json::Map::new();
+    let (old, new) = (before.as_object().unwrap_or(&empty), after.as_object().unwrap_or(&empty));
+    let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
+    names.sort();
+    names.dedup();
+    let parts: Vec<String> = names
+        .into_iter()
+        .filter(|name| old.get(*name) != new.get(*name))
+        .map(|name| match new.get(name) {
+            None => format!("-{name}"),
+            Some(Value::String(text)) if text.chars().count() <= 40 => format!("{name}={text}"),
+            Some(value @ (Value::Bool(_) | Value::Number(_))) => format!("{name}={value}"),
+            Some(_) => name.clone(),
+        })
+        .collect();
+    let text = parts.join(" ");
+    if text.chars().count() > 90 { format!("{}...", text.chars().take(87).collect::<String>()) } else { text }
+}
+
+async fn check(session: &Session) -> Result<Exit, CliError> {
+    let tenant = session.tenant().await?;
+    let found = audit_log::check(&session.engine, &tenant).await?;
+    if let Some(broken) = &found.broken {
+        return Err(CliError::new("log.broken", "the audit log is not as it was sealed")
+            .why(format!("{broken}; {} entries before it are as they were sealed", found.checked))
+            .next("keep this database as it is for an inquiry, and compare it with a backup"));
+    }
+    session.output.show(&found, || {
+        format!(
+            "{} entries are as they were sealed; {} are not sealed yet (sync seals them)\nhead {}",
+            found.checked, found.unsealed, found.head
+        )
+    })?;
+    Ok(Exit::Done)
+}
