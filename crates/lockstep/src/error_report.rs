@@ -131,7 +131,8 @@ fn split(code: &str, text: &str) -> CliError {
     // The last semicolon or colon-phrase that gives an instruction separates the next step.
     match text.rsplit_once("; ") {
         Some((what, next)) => CliError::new(code, what).next(next),
-        None => CliError::new(code, text),
+        None => CliError::new(code, text)
+            .next("mend what is named and run the command again; lockstep COMMAND --help shows an example"),
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use domain::ids::TenantId;
 use domain::mapping::{MappingRule, MappingSource, MappingWhen};
 use engine::apps::{self, Target};
-use engine::{preview, why};
+use engine::{EngineError, preview, why};
 use serde_json::json;
 
 use crate::error_report::{CliError, Exit};
@@ -124,11 +124,18 @@ async fn set(
             .next("start from: lockstep app mapping show APP -o json")
     })?;
     let before = session.app(tenant, app).await?;
-    let after = apps::change(&session.engine, tenant, app, "app.mapping", move |app| {
+    let changed = apps::change(&session.engine, tenant, app, "app.mapping", move |app| {
         app.settings.mapping.clone_from(&rules);
         Ok(())
-    })
-    .await?;
+    });
+    let after = changed.await.map_err(|error| match error {
+        EngineError::Invalid(problems) => {
+            CliError::new("mapping", "the mapping does not compile; nothing was changed").why(problems).next(
+                "mend the rules that are named; lockstep app mapping set --help shows how rules are written",
+            )
+        }
+        other => other.into(),
+    })?;
     let changed = before.settings.mapping != after.settings.mapping;
     let text = format!(
         "the mapping of '{}' has {} rules; see the effect with: lockstep plan {}",

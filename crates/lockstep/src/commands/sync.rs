@@ -54,7 +54,9 @@ pub(crate) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
         values.push(json!({"app": app.name, "report": report, "tasks": open.len()}));
         rows.push(row(&app.name, &report, open.len(), session.engine.env.now_ms()));
     }
-    show(session, &values, rows, exit)?;
+    if !values.is_empty() {
+        show(session, &values, rows, exit)?;
+    }
     match failed {
         Some(error) => Err(error),
         None => Ok(exit),

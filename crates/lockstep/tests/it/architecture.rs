@@ -18,7 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// The crates that do no I/O, and what must not reach them, not even through somebody else's crate.
 const PURE: &[&str] = &["scim", "domain"];
-const NOT_PURE: &[&str] = &["async-std", "hyper", "mio", "reqwest", "rusqlite", "socket2", "tokio", "tokio-postgres"];
+const NOT_PURE: &[&str] =
+    &["async-std", "hyper", "mio", "reqwest", "rusqlite", "socket2", "tokio", "tokio-postgres"];
 
 /// What a crate must not name as its own dependency.
 const NOT_DIRECTLY: &[(&str, &[&str])] = &[
@@ -40,7 +41,10 @@ fn crates_use_only_what_they_may() {
         .workspace_packages()
         .into_iter()
         .map(|package| {
-            let used = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
+            let used = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind != DependencyKind::Development);
             (package.name.to_string(), used.map(|dependency| dependency.name.clone()).collect())
         })
         .collect();
@@ -58,7 +62,10 @@ fn nothing_that_does_io_reaches_the_pure_crates() {
         assert!(offending.is_empty(), "{name} is reached by {offending:?}");
     }
     let engine = reached_by(&metadata, "engine");
-    assert!(engine.contains("tokio") && engine.contains("rusqlite"), "the check sees what is there: {engine:?}");
+    assert!(
+        engine.contains("tokio") && engine.contains("rusqlite"),
+        "the check sees what is there: {engine:?}"
+    );
 }
 
 #[test]
@@ -114,8 +121,11 @@ fn sql_stands_only_in_the_store() {
 fn architecture_names_only_what_exists_and_every_crate() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let named = code_words(&text);
-    let mut problems: Vec<String> =
-        named.iter().filter(|word| is_missing(word)).map(|word| format!("ARCHITECTURE.md: {word} does not exist")).collect();
+    let mut problems: Vec<String> = named
+        .iter()
+        .filter(|word| is_missing(word))
+        .map(|word| format!("ARCHITECTURE.md: {word} does not exist"))
+        .collect();
     let paths = named.iter().filter(|word| word.contains('/') || word.contains("::")).count();
     assert!(paths > 20, "it names places: {paths}");
     for (name, _) in ARROWS {
@@ -135,7 +145,11 @@ fn links_between_documents_lead_somewhere() {
         let folder = root().join(&file.name).parent().map(Path::to_path_buf).unwrap_or_default();
         for target in file.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let place = target.split('#').next().unwrap_or_default();
-            if place.is_empty() || place.contains("://") || place.starts_with("mailto:") || place.contains(' ') {
+            if place.is_empty()
+                || place.contains("://")
+                || place.starts_with("mailto:")
+                || place.contains(' ')
+            {
                 continue;
             }
             seen += 1;
@@ -175,15 +189,26 @@ fn decisions_are_numbered_and_have_their_three_parts() {
 fn nothing_refers_to_places_outside() {
     let mut outside = vec![root()];
     // Folders that every machine has say nothing about this one.
-    let everywhere = ["/", "/Users", "/build", "/home", "/opt", "/root", "/src", "/srv", "/tmp", "/usr/src", "/var/tmp"];
-    outside.extend(root().parent().filter(|parent| !everywhere.iter().any(|known| parent == &Path::new(known))).map(Path::to_path_buf));
+    let everywhere =
+        ["/", "/Users", "/build", "/home", "/opt", "/root", "/src", "/srv", "/tmp", "/usr/src", "/var/tmp"];
+    outside.extend(
+        root()
+            .parent()
+            .filter(|parent| !everywhere.iter().any(|known| parent == &Path::new(known)))
+            .map(Path::to_path_buf),
+    );
     let outside: Vec<String> = outside.iter().map(|path| format!("{}/", path.display())).collect();
     let mut problems = vec![];
     for file in texts() {
         for (number, line) in file.text.lines().enumerate() {
             let place = outside.iter().find(|place| names_place(line, place));
             if place.is_some() || climbs(line) > file.name.matches('/').count() {
-                problems.push(format!("{}:{}: it leads out of the repository: {}", file.name, number + 1, line.trim()));
+                problems.push(format!(
+                    "{}:{}: it leads out of the repository: {}",
+                    file.name,
+                    number + 1,
+                    line.trim()
+                ));
             }
         }
     }
@@ -233,7 +258,8 @@ fn wrong_arrows(ours: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
 }
 
 fn direct_offences(ours: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
-    let rules = NOT_DIRECTLY.iter().flat_map(|(name, others)| others.iter().map(move |other| (*name, *other)));
+    let rules =
+        NOT_DIRECTLY.iter().flat_map(|(name, others)| others.iter().map(move |other| (*name, *other)));
     rules
         .filter(|(name, other)| ours.get(*name).is_some_and(|used| used.contains(*other)))
         .map(|(name, other)| format!("{name} must not use {other} directly"))
@@ -243,7 +269,8 @@ fn direct_offences(ours: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
 /// Names of everything a crate of ours is built with, tests aside.
 fn reached_by(metadata: &Metadata, name: &str) -> BTreeSet<String> {
     let nodes = &metadata.resolve.as_ref().unwrap().nodes;
-    let start = metadata.workspace_packages().into_iter().find(|package| package.name.as_str() == name).unwrap();
+    let start =
+        metadata.workspace_packages().into_iter().find(|package| package.name.as_str() == name).unwrap();
     let mut todo: Vec<&PackageId> = vec![&start.id];
     let mut seen: BTreeSet<&PackageId> = BTreeSet::new();
     while let Some(id) = todo.pop() {
@@ -251,9 +278,10 @@ fn reached_by(metadata: &Metadata, name: &str) -> BTreeSet<String> {
             continue;
         }
         let node = nodes.iter().find(|node| node.id == *id).unwrap();
-        let normal = node.deps.iter().filter(|dependency| {
-            dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
-        });
+        let normal = node
+            .deps
+            .iter()
+            .filter(|dependency| dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
         todo.extend(normal.map(|dependency| &dependency.pkg));
     }
     seen.remove(&start.id);
@@ -297,7 +325,8 @@ fn texts() -> Vec<Text> {
 fn is_made(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    ["target", "__pycache__", ".git"].contains(&name) || ["db", "key", "log", "db-wal", "db-shm"].contains(&ending)
+    ["target", "__pycache__", ".git"].contains(&name)
+        || ["db", "key", "log", "db-wal", "db-shm"].contains(&ending)
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -320,7 +349,8 @@ fn code_words(text: &str) -> Vec<String> {
 
 /// Whether a word looks like a path or a module of ours, and there is none.
 fn is_missing(word: &str) -> bool {
-    let plain = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-:".contains(letter));
+    let plain =
+        |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-:".contains(letter));
     if !plain(word) {
         return false;
     }
@@ -335,7 +365,8 @@ fn is_missing(word: &str) -> bool {
 fn module_exists(source: &Path, modules: &str) -> bool {
     let mut folder = source.to_path_buf();
     modules.split("::").all(|name| {
-        let exists = folder.join(format!("{name}.rs")).is_file() || folder.join(name).join("mod.rs").is_file();
+        let exists =
+            folder.join(format!("{name}.rs")).is_file() || folder.join(name).join("mod.rs").is_file();
         folder.push(name);
         exists
     })

@@ -210,13 +210,19 @@ G-PLAT,E-2
 G-ENG,G-PLAT
 ";
 
-/// A small directory in an embedded database.
-pub(crate) fn with_directory() -> Folder {
+/// The files of a small directory, and the token of the simulated app.
+pub(crate) fn small_directory() -> Folder {
     let folder = Folder::new();
     folder.file("users.csv", USERS);
     folder.file("groups.csv", GROUPS);
     folder.file("members.csv", MEMBERS);
     folder.file("token", "sesame\n");
+    folder
+}
+
+/// A small directory in an embedded database.
+pub(crate) fn with_directory() -> Folder {
+    let folder = small_directory();
     folder.ok(&["tenant", "create", "acme"]);
     folder.ok(&["directory", "load", "users.csv", "--groups", "groups.csv", "--members", "members.csv"]);
     folder

@@ -1,10 +1,15 @@
 //! Runs the real binary against simulated apps over loopback.
 
+#![cfg(test)]
+
+mod architecture;
 mod bad_inputs;
 mod bench;
 mod demo;
 mod exit_codes;
 mod help;
+mod postgres;
 mod quickstart;
+mod readme;
 mod situations;
 mod why_fixtures;

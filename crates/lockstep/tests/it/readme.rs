@@ -1,18 +1,16 @@
 //! The README and the pages it leads to against the binary: the demo's output, the commands, the exit codes.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+
+use crate::bench::Folder;
 
 const BEGIN: &str = "<!-- demo-output:begin -->";
 const END: &str = "<!-- demo-output:end -->";
 
-/// Times, ids, ports, the folder and counts of requests differ from run to run; everything else must be what is shown.
+/// Times, ids, ports, the folder and the numbers of requests and audit entries differ from run to run; everything else must be what is shown.
 #[test]
 fn the_readme_shows_what_the_demo_prints() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = lockstep(folder.path(), &["demo", "--once", "--folder", "demo"]);
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    let printed = Folder::new().ok(&["demo", "--once"]).out;
     let readme = read("README.md");
     let shown = between(&readme, BEGIN, END);
     let shown = shown.trim().trim_start_matches("```text").trim_matches('`');
@@ -36,6 +34,7 @@ A simulated SCIM app listens on http://127.0.0.1:39001/scim/v2
 USERS  REQUESTS   TIME  DIFFERENCES
   220      1234  1.2 s            0
 repaired: it was created again with 9 members, 7 requests
+1045 entries: as they were sealed
 found:    by 'app compare' 2 differences: user B (missing), group A (member missing)
 request 1: POST /scim/v2/Users -> 201  (her account)
 request 2: PATCH /scim/v2/Groups/g-000007 -> 200
@@ -48,13 +47,21 @@ A simulated SCIM app listens on http://127.0.0.1:1/scim/v2
 USERS  REQUESTS  TIME  DIFFERENCES
 220  99  12.34 s  0
 repaired: it was created again with 9 members, 11 requests
+1046 entries: as they were sealed
 found:    by 'app compare' 2 differences: group A (member missing), user B (missing)
 request 1: POST /scim/v2/Users -> 201  (her account)
 request 2: PATCH /scim/v2/Groups/g-000012 -> 200
 2027-01-01 13:00:00  cli:ada  user.create  id=u-000009  0193a1b2-0000-7abc-8def-ba9876543210
 ";
     assert_eq!(normalised(one), normalised(other));
-    for (from, to) in [("  0\n", "  1\n"), ("220", "221"), ("9 members", "8 members"), ("201", "409"), ("user.create", "user.delete"), ("user B", "user C")] {
+    for (from, to) in [
+        ("  0\n", "  1\n"),
+        ("220", "221"),
+        ("9 members", "8 members"),
+        ("201", "409"),
+        ("user.create", "user.delete"),
+        ("user B", "user C"),
+    ] {
         assert!(one.contains(from));
         assert_ne!(normalised(one), normalised(&one.replacen(from, to, 1)), "{from} -> {to}");
     }
@@ -62,7 +69,7 @@ request 2: PATCH /scim/v2/Groups/g-000012 -> 200
 
 #[test]
 fn every_command_of_the_readme_exists() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Folder::new();
     let mut seen = 0;
     for line in fenced(&read("README.md")) {
         let line = line.trim().trim_start_matches("$ ");
@@ -79,23 +86,26 @@ fn every_command_of_the_readme_exists() {
         };
         seen += 1;
         let Some(command) = arguments.first() else { continue };
-        let output = lockstep(folder.path(), &[command, "--help"]);
-        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        let help = folder.run(&[command, "--help"]);
+        assert_eq!(help.code, 0, "{line}: {}", help.err);
     }
     assert!(seen >= 5, "commands were read: {seen}");
 }
 
 #[test]
 fn the_page_of_limits_has_every_exit_code_as_help_says_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let help = String::from_utf8(lockstep(folder.path(), &["--help"]).stdout).unwrap();
+    let help = Folder::new().ok(&["--help"]).out;
     let page = read("docs/limits.md");
     let mut codes: Vec<String> = vec![];
     for line in help.split("Exit codes:").nth(1).unwrap().lines().map(str::trim) {
         match line.split_once("  ").filter(|(code, _)| code.chars().all(|letter| letter.is_ascii_digit())) {
             Some((code, text)) => codes.push(format!("| {code} | {text}")),
             // A long text goes on in the next line.
-            None => codes.last_mut().into_iter().filter(|_| !line.is_empty()).for_each(|last| *last += &format!(" {line}")),
+            None => codes
+                .last_mut()
+                .into_iter()
+                .filter(|_| !line.is_empty())
+                .for_each(|last| *last += &format!(" {line}")),
         }
     }
     assert!(codes.len() >= 5, "{codes:?}");
@@ -110,18 +120,6 @@ fn root() -> PathBuf {
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).unwrap()
-}
-
-fn lockstep(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lockstep"))
-        .args(arguments)
-        .current_dir(folder)
-        .env("NO_COLOR", "1")
-        .env_remove("LOCKSTEP_DATABASE")
-        .env_remove("LOCKSTEP_TENANT")
-        .env_remove("LOCKSTEP_KEY")
-        .output()
-        .unwrap()
 }
 
 fn between<'a>(text: &'a str, begin: &str, end: &str) -> &'a str {
@@ -171,11 +169,11 @@ fn words(line: &str) -> Vec<String> {
         let next = raw.get(at + 1).map_or("", |next| next.trim_end_matches([',', '.', ')']));
         at += 1;
         match next {
-            "s" | "ms" if number && line.contains("DIFFERENCES") | word.contains('.') => {
+            "s" if number && word.contains('.') => {
                 words.push("<time>".into());
                 at += 1;
             }
-            "request" | "requests" if number => words.push("<n>".into()),
+            "request" | "requests" | "entries:" if number => words.push("<n>".into()),
             _ => words.push(sign(word)),
         }
     }
@@ -201,11 +199,14 @@ fn sign(word: &str) -> String {
 }
 
 fn sign_of_part(part: &str, after_loopback: bool) -> &str {
-    let of = |letters: &str, allowed: fn(&char) -> bool| !letters.is_empty() && letters.chars().all(|letter| allowed(&letter));
+    let of = |letters: &str, allowed: fn(&char) -> bool| {
+        !letters.is_empty() && letters.chars().all(|letter| allowed(&letter))
+    };
     let digits = |letters: &str| of(letters, char::is_ascii_digit);
     let pieces = |mark: char, lengths: &[usize]| {
         let pieces: Vec<&str> = part.split(mark).collect();
-        pieces.len() == lengths.len() && pieces.iter().zip(lengths).all(|(piece, length)| piece.len() == *length && digits(piece))
+        pieces.len() == lengths.len()
+            && pieces.iter().zip(lengths).all(|(piece, length)| piece.len() == *length && digits(piece))
     };
     if after_loopback && part.starts_with("1:") {
         return "1:<port>";
@@ -226,7 +227,8 @@ fn sign_of_part(part: &str, after_loopback: bool) -> &str {
 
 /// Findings come in the order of ids, which differ from run to run.
 fn in_order(line: &str) -> String {
-    let Some((head, list)) = line.split_once("differences: ").filter(|(head, _)| head.starts_with("found:")) else {
+    let Some((head, list)) = line.split_once("differences: ").filter(|(head, _)| head.starts_with("found:"))
+    else {
         return line.to_owned();
     };
     let mut items: Vec<&str> = list.split(", ").collect();

@@ -14,32 +14,46 @@ fn decided(answer: &Value) -> (String, String) {
 }
 
 #[test]
-fn creating_switched_off_an_app_that_is_down_and_a_user_out_of_scope_have_three_codes() {
+fn creating_is_switched_off() {
     let app = Simulated::start();
     let folder = with_app(&app);
-
     folder.ok(&["app", "set", "crm", "--create", "off"]);
     folder.run(&["sync"]).ends(4);
-    let off = decided(&why(&folder, "ada@acme.example"));
-    assert_eq!(off.0, "switch.create_off");
-    assert!(off.1.contains("lockstep app set crm --create on"), "{}", off.1);
+    let (code, next) = decided(&why(&folder, "ada@acme.example"));
+    assert_eq!(code, "switch.create_off");
+    assert!(next.contains("lockstep app set crm --create on"), "{next}");
+    assert_eq!(app.lock().users().len(), 0);
+}
 
-    folder.ok(&["app", "set", "crm", "--create", "on"]);
+#[test]
+fn the_app_answers_503() {
+    let app = Simulated::start();
+    let folder = with_app(&app);
     app.add_fault("down");
     let said = folder.run(&["sync"]).ends(3);
     assert!(said.out.contains("app.unavailable"), "{}", said.out);
-    let down = decided(&why(&folder, "ada@acme.example"));
-    assert_eq!(down.0, "app.unavailable");
-    assert!(down.1.contains("lockstep app test crm"), "{}", down.1);
-
+    let (code, next) = decided(&why(&folder, "ada@acme.example"));
+    assert_eq!(code, "app.unavailable");
+    assert!(next.contains("lockstep app test crm"), "{next}");
+    let tasks = folder.run(&["tasks", "-o", "json"]).ends(4).json();
+    assert_eq!(tasks.as_array().unwrap().len(), 1, "one task, not one per user: {tasks}");
+    // Back again, held work goes out by itself.
     app.lock().remove_fault("down").unwrap();
+    folder.ok(&["sync", "--wait"]);
+    assert_eq!(app.accounts().len(), 3);
+    assert_eq!(decided(&why(&folder, "ada@acme.example")).0, "converged");
+}
+
+#[test]
+fn the_user_is_out_of_scope() {
+    let app = Simulated::start();
+    let folder = with_app(&app);
     folder.ok(&["app", "scope", "crm", "userType eq \"Employee\""]);
     folder.ok(&["sync", "--wait"]);
-    let outside = why(&folder, "linus@acme.example");
-    let (code, next) = decided(&outside);
+    let answer = why(&folder, "linus@acme.example");
+    let (code, next) = decided(&answer);
     assert_eq!(code, "out_of_scope");
     assert!(next.contains("lockstep app scope crm"), "{next}");
-    assert_eq!(outside["scope"][0]["holds"], false, "{outside}");
+    assert_eq!(answer["scope"][0]["holds"], false, "{answer}");
     assert_eq!(app.accounts(), ["ada@acme.example", "grace@acme.example"]);
-    assert_eq!(decided(&why(&folder, "ada@acme.example")).0, "converged");
 }

@@ -32,7 +32,7 @@ statement!(ASSIGNED_APPS, "SELECT app FROM assignment WHERE tenant = $1 AND subj
 statement!(
     ENTITLEMENTS,
     "WITH RECURSIVE up(tenant, id) AS (
-       SELECT CAST($1 AS TEXT), CAST($3 AS TEXT)
+       SELECT tenant, id FROM usr WHERE tenant = $1 AND id = $3
        UNION
        SELECT m.tenant, m.group_id FROM up
          JOIN member m ON m.tenant = up.tenant AND m.member_id = up.id
