@@ -84,6 +84,8 @@ pub struct AppSettings {
     pub member_cap: usize,
     /// How long a request that got no answer may still take effect.
     pub in_flight_window_ms: i64,
+    /// How long a read may still show the state before a write.
+    pub read_lag_ms: i64,
     /// When a request is given up as unknown.
     pub request_timeout_ms: i64,
     /// Requests at the same time at most.
@@ -113,6 +115,7 @@ impl Default for AppSettings {
             write_with: WriteMethod::Patch,
             member_cap: 100,
             in_flight_window_ms: 120_000,
+            read_lag_ms: 5_000,
             request_timeout_ms: 30_000,
             concurrency: 16,
             rate_per_second: 0,

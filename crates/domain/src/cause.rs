@@ -96,7 +96,15 @@ pub fn diagnose_rejection(evidence: &Evidence) -> Cause {
     let says = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
     match evidence.status {
         Some(402) => Cause::SeatsExhausted,
-        _ if says(&["seat", "license limit", "licence limit", "license quota", "no licenses", "user limit"]) => {
+        _ if says(&[
+            "seat",
+            "license limit",
+            "licence limit",
+            "license quota",
+            "no licenses",
+            "user limit",
+        ]) =>
+        {
             Cause::SeatsExhausted
         }
         Some(401) => Cause::CredentialsRefused,
@@ -124,7 +132,11 @@ mod tests {
 
     #[test]
     fn rejections_are_named_by_status_and_words() {
-        let answer = |status: u16, detail: &str| Evidence { status: Some(status), detail: detail.into(), ..Evidence::default() };
+        let answer = |status: u16, detail: &str| Evidence {
+            status: Some(status),
+            detail: detail.into(),
+            ..Evidence::default()
+        };
         assert_eq!(diagnose_rejection(&answer(403, "Seat limit reached")), Cause::SeatsExhausted);
         assert_eq!(diagnose_rejection(&answer(403, "not allowed")), Cause::PermissionDenied);
         assert_eq!(diagnose_rejection(&answer(400, "title too long")), Cause::AppRejected);

@@ -9,7 +9,10 @@ pub(crate) fn check(snapshot: &Snapshot, plan: &mut Plan) {
     let base = snapshot.base();
     let Operation::Write(write) = &plan.operation else { return };
     if base.app.app.state != AppState::Active && base.mark.is_some() {
-        plan.reasons.push(Reason::new("app.not_active", format!("The app is in state {}; nothing is sent.", base.app.app.state.as_str())));
+        plan.reasons.push(Reason::new(
+            "app.not_active",
+            format!("The app is in state {}; nothing is sent.", base.app.app.state.as_str()),
+        ));
         plan.operation = Operation::Wait(Wait::AppNotActive);
         return;
     }
@@ -21,7 +24,8 @@ pub(crate) fn check(snapshot: &Snapshot, plan: &mut Plan) {
         | Write::Members { remote_id, .. } => Some(remote_id),
     };
     // I6: objects that were never linked by us are never written.
-    let linked = base.link.as_ref().filter(|link| !matches!(link.state, LinkState::Lost | LinkState::Disputed));
+    let linked =
+        base.link.as_ref().filter(|link| !matches!(link.state, LinkState::Lost | LinkState::Disputed));
     let linked_id = linked.and_then(|link| link.remote_id.as_ref());
     assert!(
         target.is_none() || target == linked_id,

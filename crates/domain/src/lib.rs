@@ -17,4 +17,5 @@ mod plan_group;
 pub mod plan_user;
 pub mod remote;
 pub mod snapshot;
+mod source_check;
 pub mod write_call;

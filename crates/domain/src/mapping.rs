@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use scim::{PatchPath, ResourceType};
+use scim::{Mutability, PatchPath, ResourceType};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::expression::Expression;
+use crate::expression::{DependsOn, Expression};
+use crate::source_check;
 
 /// App attributes by path, for example `name.givenName` or `emails[type eq "work"].value`.
 pub type Attributes = BTreeMap<String, Value>;
@@ -154,9 +155,17 @@ impl Mapping {
 
     /// True if group memberships can change attributes.
     pub fn uses_groups(&self) -> bool {
-        self.rules
-            .iter()
-            .any(|rule| matches!(&rule.source, CompiledSource::Expression(expression) if expression.uses_groups()))
+        self.rules.iter().any(
+            |rule| matches!(&rule.source, CompiledSource::Expression(expression) if expression.uses_groups()),
+        )
+    }
+
+    /// What each rule that is an expression depends on, by target; known without evaluating anything.
+    pub fn depends_on(&self) -> impl Iterator<Item = (&str, &DependsOn)> {
+        self.rules.iter().filter_map(|rule| match &rule.source {
+            CompiledSource::Expression(expression) => Some((rule.text.as_str(), expression.depends_on())),
+            _ => None,
+        })
     }
 
     /// Paths of all rules, whether they give a value or not.
@@ -170,7 +179,11 @@ impl Mapping {
     }
 
     /// The app attributes of one user. Null, empty text and absent all mean: the account should not have it.
-    pub fn evaluate(&self, input: &MappingInput<'_>, resource: &ResourceType) -> Result<Attributes, MappingError> {
+    pub fn evaluate(
+        &self,
+        input: &MappingInput<'_>,
+        resource: &ResourceType,
+    ) -> Result<Attributes, MappingError> {
         let mut attributes = Attributes::new();
         let mut context = None;
         for rule in &self.rules {
@@ -179,9 +192,9 @@ impl Mapping {
                 CompiledSource::Constant(value) => Some(value.clone()),
                 CompiledSource::ManagerAccount => input.manager_account.map(Value::from),
                 CompiledSource::Expression(expression) => {
-                    let context = context.get_or_insert_with(|| {
-                        json!({"user": input.user, "manager": input.manager, "groups": input.groups})
-                    });
+                    let context = context.get_or_insert_with(
+                        || json!({"user": input.user, "manager": input.manager, "groups": input.groups}),
+                    );
                     Some(expression.evaluate(context).map_err(|problem| error(&rule.text, problem))?)
                 }
             };
@@ -190,7 +203,10 @@ impl Mapping {
             attributes.insert(rule.text.clone(), value);
         }
         if !attributes.contains_key("userName") {
-            return Err(error("userName", "is empty for this user; every account needs it (RFC 7643 section 4.1.1)"));
+            return Err(error(
+                "userName",
+                "is empty for this user; every account needs it (RFC 7643 section 4.1.1)",
+            ));
         }
         Ok(attributes)
     }
@@ -209,23 +225,42 @@ pub fn is_empty(value: &Value) -> bool {
 
 fn compile_rule(rule: &MappingRule, resource: &ResourceType) -> Result<CompiledRule, MappingError> {
     let target = parse_path(&rule.target, &rule.target)?;
-    let attribute = resource
-        .resolve(&scim::AttrPath { urn: target.urn.clone(), attr: target.attr.clone(), sub: target.sub.clone() })
-        .ok_or_else(|| error(&rule.target, "is not in the app's schema; check its spelling and its schema URN"))?;
-    if attribute.mutability == scim::Mutability::ReadOnly {
+    let (parent, attribute) = resource.resolve_with_parent(&target.attr_path()).ok_or_else(|| {
+        error(&rule.target, "is not in the app's schema; check its spelling and its schema URN")
+    })?;
+    let outer = parent.unwrap_or(attribute);
+    if attribute.mutability == Mutability::ReadOnly || outer.mutability == Mutability::ReadOnly {
         return Err(error(&rule.target, "is read-only in the app's schema and cannot be mapped"));
     }
-    if ["active", "externalId", "id", "schemas", "password"].iter().any(|name| name.eq_ignore_ascii_case(&target.attr)) {
+    if ["active", "externalId", "id", "schemas", "password"]
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(&target.attr))
+    {
         return Err(error(&rule.target, "is set by the program itself and cannot be mapped"));
     }
+    if parent.is_some() && outer.multi_valued && target.filter.is_none() {
+        let text = format!(
+            "holds several values; say which one is meant, for example {}[type eq \"work\"].{}",
+            outer.name, attribute.name
+        );
+        return Err(error(&rule.target, text));
+    }
     let source = match &rule.source {
-        MappingSource::Attribute(path) => CompiledSource::Attribute(parse_path(path, &rule.target)?),
+        MappingSource::Attribute(path) => {
+            let path = parse_path(path, &rule.target)?;
+            source_check::attribute(&path, &target, attribute)
+                .map_err(|problem| error(&rule.target, problem))?;
+            CompiledSource::Attribute(path)
+        }
         MappingSource::Constant(value) => {
             scim::check_type(attribute, value).map_err(|problem| error(&rule.target, problem))?;
             CompiledSource::Constant(value.clone())
         }
         MappingSource::Expression(source) => {
-            CompiledSource::Expression(Expression::compile(source).map_err(|problem| error(&rule.target, problem))?)
+            let expression = Expression::compile(source).map_err(|problem| error(&rule.target, problem))?;
+            source_check::dependencies(expression.depends_on())
+                .map_err(|problem| error(&rule.target, problem))?;
+            CompiledSource::Expression(expression)
         }
         MappingSource::ManagerAccount => CompiledSource::ManagerAccount,
     };
@@ -233,7 +268,8 @@ fn compile_rule(rule: &MappingRule, resource: &ResourceType) -> Result<CompiledR
 }
 
 fn parse_path(path: &str, target: &str) -> Result<PatchPath, MappingError> {
-    PatchPath::parse(path).map_err(|problem| error(target, format!("'{path}' is not an attribute path: {problem}")))
+    PatchPath::parse(path)
+        .map_err(|problem| error(target, format!("'{path}' is not an attribute path: {problem}")))
 }
 
 fn check_value(rule: &CompiledRule, resource: &ResourceType, value: &Value) -> Result<(), MappingError> {
@@ -281,15 +317,35 @@ mod tests {
     fn wrong_rules_name_the_attribute_and_the_reason() {
         let user_name = rule("userName", MappingSource::Attribute("userName".into()));
         let problem = |rules: &[MappingRule]| compile(rules).unwrap_err()[0].to_string();
-        assert!(problem(&[user_name.clone(), rule("shoeSize", MappingSource::Constant(json!(1)))]).contains("shoeSize"));
-        assert!(problem(&[user_name.clone(), rule("title", MappingSource::Constant(json!(1)))]).contains("title"));
+        assert!(
+            problem(&[user_name.clone(), rule("shoeSize", MappingSource::Constant(json!(1)))])
+                .contains("shoeSize")
+        );
+        assert!(
+            problem(&[user_name.clone(), rule("title", MappingSource::Constant(json!(1)))]).contains("title")
+        );
         assert!(problem(&[user_name.clone(), user_name.clone()]).contains("twice"));
         assert!(problem(&[rule("title", MappingSource::Constant(json!("x")))]).contains("userName"));
         assert!(
             problem(&[user_name.clone(), rule("title", MappingSource::Expression("user.".into()))])
                 .contains("does not compile")
         );
-        assert!(problem(&[user_name, rule("active", MappingSource::Constant(json!(true)))]).contains("itself"));
+        let from = |target: &str, path: &str| {
+            problem(&[user_name.clone(), rule(target, MappingSource::Attribute(path.into()))])
+        };
+        assert!(from("emails.value", "userName").contains("say which one"));
+        assert!(from("title", "shoeSize").contains("no attribute"));
+        assert!(from("title", "active").contains("boolean"));
+        assert!(from("title", "emails").contains("several"));
+        assert!(from("meta.created", "title").contains("read-only"));
+        let computed = |source: &str| {
+            problem(&[user_name.clone(), rule("title", MappingSource::Expression(source.into()))])
+        };
+        assert!(computed("user.username").contains("user.userName"));
+        assert!(computed("attribute('shoeSize')").contains("shoeSize"));
+        assert!(
+            problem(&[user_name, rule("active", MappingSource::Constant(json!(true)))]).contains("itself")
+        );
     }
 
     #[test]

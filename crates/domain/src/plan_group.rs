@@ -6,10 +6,10 @@ use crate::app::{Linking, MissingPolicy};
 use crate::cause::Cause;
 use crate::mapping::Attributes;
 use crate::plan::{
-    Candidate, EdgeChange, EdgeNote, Known, Locate, Matched, Observed, Operation, Plan, Reasons, Resolution, Wait,
-    Write,
+    Candidate, EdgeChange, EdgeNote, Known, Locate, Matched, Observed, Operation, Plan, Reasons, Resolution,
+    Wait, Write,
 };
-use crate::plan_user::read_attributes;
+use crate::plan_user::{may_lag_until, read_attributes};
 use crate::remote::RemoteKind;
 use crate::snapshot::{EdgeState, EdgeView, GroupSnapshot, Link, LinkState, Push};
 
@@ -31,7 +31,9 @@ pub(crate) fn plan_group(snapshot: &GroupSnapshot, known: &Known) -> Plan {
     };
     match snapshot.base.link.as_ref().map(|link| (link, link.state)) {
         Some((link, LinkState::Live)) => plan_linked(snapshot, known, link, push, reasons),
-        Some((link, LinkState::Unmanaged)) if push == Push::Active => plan_linked(snapshot, known, link, push, reasons),
+        Some((link, LinkState::Unmanaged)) if push == Push::Active => {
+            plan_linked(snapshot, known, link, push, reasons)
+        }
         Some((_, LinkState::Unmanaged)) => reasons.finish(Operation::Nothing),
         _ => plan_unlinked(snapshot, known, push, reasons),
     }
@@ -67,7 +69,10 @@ fn plan_unlinked(snapshot: &GroupSnapshot, known: &Known, push: Push, mut reason
     if let Some(intent) = unknown {
         let until_ms = intent.sent_ms.saturating_add(settings.in_flight_window_ms);
         if base.now_ms < until_ms {
-            reasons.add("in_flight", "A create request got no answer and may still take effect; it is waited for.");
+            reasons.add(
+                "in_flight",
+                "A create request got no answer and may still take effect; it is waited for.",
+            );
             return reasons.finish(Operation::Wait(Wait::InFlight { until_ms }));
         }
     }
@@ -84,7 +89,9 @@ fn create(snapshot: &GroupSnapshot, known: &Known, candidates: &[Candidate], mut
     let settings = &snapshot.base.app.app.settings;
     let names = || json!({"candidates": candidates.iter().map(|found| &found.remote.id).collect::<Vec<_>>()});
     match candidates {
-        [] if known.conflict => return reasons.blocked(Cause::HiddenConflict, json!({"matching": "displayName"})),
+        [] if known.conflict => {
+            return reasons.blocked(Cause::HiddenConflict, json!({"matching": "displayName"}));
+        }
         [] => {}
         [only] if only.taken_by.is_some() || only.remote.external_id().is_some() => {
             return reasons.blocked(Cause::MatchForeign, names());
@@ -116,7 +123,13 @@ fn adopt(found: &Candidate, reasons: Reasons) -> Plan {
     })
 }
 
-fn plan_linked(snapshot: &GroupSnapshot, known: &Known, link: &Link, push: Push, mut reasons: Reasons) -> Plan {
+fn plan_linked(
+    snapshot: &GroupSnapshot,
+    known: &Known,
+    link: &Link,
+    push: Push,
+    mut reasons: Reasons,
+) -> Plan {
     let base = &snapshot.base;
     let Some(remote_id) = link.remote_id.clone() else {
         return reasons.finish(Operation::Relink { state: LinkState::Lost });
@@ -126,6 +139,10 @@ fn plan_linked(snapshot: &GroupSnapshot, known: &Known, link: &Link, push: Push,
     if (unknown.is_some() || verify || link.state == LinkState::Unmanaged) && known.observed.is_none() {
         reasons.add("verify", "What the app really holds is read first.");
         return reasons.finish(Operation::Verify { kind: RemoteKind::Group, remote_id });
+    }
+    if let (Some(Observed::Gone), Some(until_ms)) = (&known.observed, may_lag_until(base, link)) {
+        reasons.add("read_lag", "The app does not show the group yet; it was confirmed a moment ago.");
+        return reasons.finish(Operation::Wait(Wait::InFlight { until_ms }));
     }
     let mut plan = match &known.observed {
         Some(Observed::Gone) => plan_gone(snapshot, link, push, reasons),
@@ -151,13 +168,17 @@ fn plan_linked(snapshot: &GroupSnapshot, known: &Known, link: &Link, push: Push,
 }
 
 fn plan_gone(snapshot: &GroupSnapshot, link: &Link, push: Push, mut reasons: Reasons) -> Plan {
-    reasons.add("missing.in_app", "The group is gone in the app; permissions tied to its old id are gone with it.");
+    reasons.add(
+        "missing.in_app",
+        "The group is gone in the app; permissions tied to its old id are gone with it.",
+    );
     if push != Push::Active {
         return reasons.finish(Operation::Relink { state: LinkState::Tombstone });
     }
     match snapshot.base.app.app.settings.missing {
         MissingPolicy::Repair => reasons.finish(Operation::Relink { state: LinkState::Lost }),
         MissingPolicy::Ask => reasons.blocked(Cause::MissingInApp, json!({"group": link.remote_id})),
+        MissingPolicy::Accept if link.state == LinkState::Unmanaged => reasons.finish(Operation::Nothing),
         MissingPolicy::Accept => reasons.finish(Operation::Relink { state: LinkState::Unmanaged }),
     }
 }
@@ -174,7 +195,8 @@ fn plan_there(
     match push {
         Push::Leave => return reasons.finish(Operation::Relink { state: LinkState::Unmanaged }),
         Push::Delete if !settings.deactivate => {
-            return reasons.blocked(Cause::DeactivateOff, json!({"switch": "deactivate", "group": remote_id}));
+            return reasons
+                .blocked(Cause::DeactivateOff, json!({"switch": "deactivate", "group": remote_id}));
         }
         Push::Delete => {
             reasons.add("delete", "The push was removed, so the group is deleted in the app.");
@@ -227,7 +249,11 @@ fn plan_members(snapshot: &GroupSnapshot, remote_id: String, mut reasons: Reason
     let waiting = noted.iter().filter(|note| note.waits.is_some()).count();
     reasons.add(
         "members",
-        format!("{} members to add, {} to remove, {waiting} wait for their account.", add.len(), remove.len()),
+        format!(
+            "{} members to add, {} to remove, {waiting} wait for their account.",
+            add.len(),
+            remove.len()
+        ),
     );
     reasons.finish(Operation::Write(Write::Members { remote_id, add, remove, noted }))
 }
@@ -249,7 +275,9 @@ fn decide_edge(edge: &EdgeView) -> EdgeStep {
             _ => EdgeStep::Add(account.clone()),
         },
         (Some(account), false) if held && !gone => EdgeStep::Remove(account.clone()),
-        (Some(account), true) if held && edge.link == Some(LinkState::Disabled) => EdgeStep::Remove(account.clone()),
+        (Some(account), true) if held && edge.link == Some(LinkState::Disabled) => {
+            EdgeStep::Remove(account.clone())
+        }
         (_, true) => EdgeStep::Note(EdgeState::Absent, Some(waiting_code(edge))),
         (_, false) => EdgeStep::Note(EdgeState::Absent, None),
     }

@@ -11,7 +11,7 @@ use crate::plan::{
     Candidate, Key, Known, Locate, Matched, Observed, Operation, Plan, Reasons, Resolution, Wait, Write,
 };
 use crate::remote::{Remote, RemoteKind};
-use crate::snapshot::{Entitlement, Link, LinkState, UserSnapshot};
+use crate::snapshot::{Base, Entitlement, Link, LinkState, UserSnapshot};
 
 /// What the account should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +46,9 @@ pub fn read_attributes<'a>(doc: &Value, paths: impl Iterator<Item = &'a String>)
     let mut attributes: Attributes = paths
         .filter(|path| *path != "active")
         .map(|path| {
-            let found = PatchPath::parse(path).ok().and_then(|parsed| parsed.get(doc).first().map(|value| (*value).clone()));
+            let found = PatchPath::parse(path)
+                .ok()
+                .and_then(|parsed| parsed.get(doc).first().map(|value| (*value).clone()));
             (path.clone(), found.unwrap_or(Value::Null))
         })
         .collect();
@@ -59,7 +61,9 @@ pub(crate) fn plan_user(snapshot: &UserSnapshot, known: &Known) -> Plan {
     let wanted = desire(snapshot, &mut reasons);
     let link = snapshot.base.link.as_ref();
     match link.map(|link| (link, link.state)) {
-        Some((link, LinkState::Live | LinkState::Disabled)) => plan_linked(snapshot, known, link, wanted, reasons),
+        Some((link, LinkState::Live | LinkState::Disabled)) => {
+            plan_linked(snapshot, known, link, wanted, reasons)
+        }
         Some((link, LinkState::Unmanaged)) if matches!(wanted, Desired::Present(_)) => {
             plan_linked(snapshot, known, link, wanted, reasons)
         }
@@ -70,20 +74,18 @@ pub(crate) fn plan_user(snapshot: &UserSnapshot, known: &Known) -> Plan {
 
 fn desire(snapshot: &UserSnapshot, reasons: &mut Reasons) -> Desired {
     let settings = &snapshot.base.app.app.settings;
-    let leaving = |reasons: &mut Reasons| {
-        match settings.deprovision {
-            Deprovision::Deactivate => {
-                reasons.add("policy.deactivate", "The policy is to deactivate such accounts.");
-                Desired::Disabled
-            }
-            Deprovision::Delete => {
-                reasons.add("policy.delete", "The policy is to delete such accounts.");
-                Desired::Absent
-            }
-            Deprovision::Leave => {
-                reasons.add("policy.leave", "The policy is to leave such accounts alone.");
-                Desired::Unmanaged
-            }
+    let leaving = |reasons: &mut Reasons| match settings.deprovision {
+        Deprovision::Deactivate => {
+            reasons.add("policy.deactivate", "The policy is to deactivate such accounts.");
+            Desired::Disabled
+        }
+        Deprovision::Delete => {
+            reasons.add("policy.delete", "The policy is to delete such accounts.");
+            Desired::Absent
+        }
+        Deprovision::Leave => {
+            reasons.add("policy.leave", "The policy is to leave such accounts alone.");
+            Desired::Unmanaged
         }
     };
     if snapshot.user.deleted_ms.is_some() {
@@ -91,7 +93,10 @@ fn desire(snapshot: &UserSnapshot, reasons: &mut Reasons) -> Desired {
         return leaving(reasons);
     }
     let Some(best) = snapshot.entitlements.first() else {
-        reasons.add("not_assigned", "The user is not assigned to the app, neither directly nor through a group.");
+        reasons.add(
+            "not_assigned",
+            "The user is not assigned to the app, neither directly nor through a group.",
+        );
         return leaving(reasons);
     };
     match best {
@@ -102,14 +107,21 @@ fn desire(snapshot: &UserSnapshot, reasons: &mut Reasons) -> Desired {
     }
     if let Some(scope) = &snapshot.base.app.scope {
         if !scope.matches(&snapshot.base.app.user_type, &snapshot.user.doc) {
-            reasons.add("out_of_scope", format!("The scope filter of the app does not hold for the user: {scope}"));
+            reasons.add(
+                "out_of_scope",
+                format!("The scope filter of the app does not hold for the user: {scope}"),
+            );
             return leaving(reasons);
         }
         reasons.add("in_scope", format!("The scope filter holds: {scope}"));
     }
     if !snapshot.user.active {
         reasons.add("inactive", "The user is inactive in the directory.");
-        return if settings.deprovision == Deprovision::Leave { Desired::Unmanaged } else { Desired::Disabled };
+        return if settings.deprovision == Deprovision::Leave {
+            Desired::Unmanaged
+        } else {
+            Desired::Disabled
+        };
     }
     match map(snapshot) {
         Ok(attributes) => Desired::Present(attributes),
@@ -144,7 +156,10 @@ fn plan_unlinked(snapshot: &UserSnapshot, known: &Known, wanted: Desired, mut re
         (_, Some(_)) => &Attributes::new(),
     };
     let Some(candidates) = &known.candidates else {
-        reasons.add("locate", "The account is looked up in the app, by externalId and then by the matching attribute.");
+        reasons.add(
+            "locate",
+            "The account is looked up in the app, by externalId and then by the matching attribute.",
+        );
         return reasons.finish(Operation::Locate(locate(snapshot, attributes)));
     };
     if let Some(found) = pick_own(candidates, unknown.is_some()) {
@@ -155,10 +170,16 @@ fn plan_unlinked(snapshot: &UserSnapshot, known: &Known, wanted: Desired, mut re
         Some(intent) => {
             let until_ms = intent.sent_ms.saturating_add(base.app.app.settings.in_flight_window_ms);
             if base.now_ms < until_ms {
-                reasons.add("in_flight", "A create request got no answer and may still take effect; it is waited for.");
+                reasons.add(
+                    "in_flight",
+                    "A create request got no answer and may still take effect; it is waited for.",
+                );
                 return reasons.finish(Operation::Wait(Wait::InFlight { until_ms }));
             }
-            reasons.add("in_flight_over", "The unanswered create request did not take effect within its window.");
+            reasons.add(
+                "in_flight_over",
+                "The unanswered create request did not take effect within its window.",
+            );
             if matches!(wanted, Desired::Present(_)) {
                 create(snapshot, known, candidates, attributes, reasons)
             } else {
@@ -177,16 +198,17 @@ fn pick_own(candidates: &[Candidate], created: bool) -> Option<&Candidate> {
     let own: Vec<_> = candidates.iter().filter(|found| found.matched == Matched::ExternalId).collect();
     match own.as_slice() {
         [only] => Some(only),
-        [] if created && candidates.len() == 1 => {
-            candidates.first().filter(|found| found.remote.external_id().is_none() && found.taken_by.is_none())
-        }
+        [] if created && candidates.len() == 1 => candidates
+            .first()
+            .filter(|found| found.remote.external_id().is_none() && found.taken_by.is_none()),
         _ => None,
     }
 }
 
 fn locate(snapshot: &UserSnapshot, attributes: &Attributes) -> Locate {
     let attribute = snapshot.base.app.app.settings.matching.clone();
-    let value = attributes.get(&attribute).and_then(Value::as_str).unwrap_or(&snapshot.user.user_name).to_owned();
+    let value =
+        attributes.get(&attribute).and_then(Value::as_str).unwrap_or(&snapshot.user.user_name).to_owned();
     Locate { kind: RemoteKind::User, external_id: snapshot.user.id.as_str().to_owned(), attribute, value }
 }
 
@@ -202,15 +224,9 @@ fn create(
         [] => {}
         [only] if only.taken_by.is_some() => {
             reasons.add("match.taken", "The matching account belongs to another user of the directory.");
-            return match &only.taken_by {
-                Some(holder) => {
-                    let value = attributes.get(&settings.matching).and_then(Value::as_str).unwrap_or_default();
-                    let key = Key { attribute: settings.matching.clone(), value_key: scim::fold(value) };
-                    let kept = snapshot.holders.iter().any(|held| held.subject == *holder && held.keeps_it);
-                    reasons.finish(Operation::Wait(Wait::Key { key, holder: holder.clone(), kept }))
-                }
-                None => reasons.finish(Operation::Nothing),
-            };
+            // If its holder is about to give the key up, that is waited for; else a person must decide.
+            return key_wait(snapshot, attributes, &mut reasons)
+                .unwrap_or_else(|| reasons.blocked(Cause::MatchForeign, describe_candidates(candidates)));
         }
         [only] if only.remote.external_id().is_some() => {
             return reasons.blocked(Cause::MatchForeign, describe_candidates(candidates));
@@ -247,12 +263,19 @@ fn adopt(snapshot: &UserSnapshot, found: &Candidate, attributes: &Attributes, re
     let acknowledged = read_attributes(&found.remote.doc, attributes.keys().chain(mapped));
     let state = if found.remote.is_active() { LinkState::Live } else { LinkState::Disabled };
     let keys = keys_of(&acknowledged);
-    let mut plan = reasons.finish(Operation::Adopt { remote: found.remote.clone(), acknowledged, state, keys });
+    let mut plan =
+        reasons.finish(Operation::Adopt { remote: found.remote.clone(), acknowledged, state, keys });
     plan.resolves = created.then_some(Resolution::Applied);
     plan
 }
 
-fn plan_linked(snapshot: &UserSnapshot, known: &Known, link: &Link, wanted: Desired, mut reasons: Reasons) -> Plan {
+fn plan_linked(
+    snapshot: &UserSnapshot,
+    known: &Known,
+    link: &Link,
+    wanted: Desired,
+    mut reasons: Reasons,
+) -> Plan {
     let base = &snapshot.base;
     let Some(remote_id) = link.remote_id.clone() else {
         return reasons.finish(Operation::Relink { state: LinkState::Lost });
@@ -263,9 +286,15 @@ fn plan_linked(snapshot: &UserSnapshot, known: &Known, link: &Link, wanted: Desi
         reasons.add("verify", "What the app really holds is read first.");
         return reasons.finish(Operation::Verify { kind: RemoteKind::User, remote_id });
     }
+    if let (Some(Observed::Gone), Some(until_ms)) = (&known.observed, may_lag_until(base, link)) {
+        reasons.add("read_lag", "The app does not show the account yet; it was confirmed a moment ago.");
+        return reasons.finish(Operation::Wait(Wait::InFlight { until_ms }));
+    }
     let mut plan = match &known.observed {
         Some(Observed::Gone) => plan_gone(snapshot, link, &wanted, reasons),
-        Some(Observed::There(remote)) => plan_change(snapshot, link, Some(remote), remote_id, wanted, reasons),
+        Some(Observed::There(remote)) => {
+            plan_change(snapshot, link, Some(remote), remote_id, wanted, reasons)
+        }
         None => plan_change(snapshot, link, None, remote_id, wanted, reasons),
     };
     if base.intent.is_some() {
@@ -273,6 +302,13 @@ fn plan_linked(snapshot: &UserSnapshot, known: &Known, link: &Link, wanted: Desi
         plan.resolves = Some(if written { Resolution::NotApplied } else { Resolution::Applied });
     }
     plan
+}
+
+/// Until when "not there" may only mean "not yet": the app confirmed the object less than its read lag ago.
+pub(crate) fn may_lag_until(base: &Base, link: &Link) -> Option<i64> {
+    let deleting = base.intent.as_ref().is_some_and(|intent| intent.kind == "delete");
+    let until_ms = link.confirmed_ms.saturating_add(base.app.app.settings.read_lag_ms);
+    (!deleting && base.now_ms < until_ms).then_some(until_ms)
 }
 
 fn plan_gone(snapshot: &UserSnapshot, link: &Link, wanted: &Desired, mut reasons: Reasons) -> Plan {
@@ -285,6 +321,7 @@ fn plan_gone(snapshot: &UserSnapshot, link: &Link, wanted: &Desired, mut reasons
     match snapshot.base.app.app.settings.missing {
         MissingPolicy::Repair => reasons.finish(Operation::Relink { state: LinkState::Lost }),
         MissingPolicy::Ask => reasons.blocked(Cause::MissingInApp, json!({"account": link.remote_id})),
+        MissingPolicy::Accept if link.state == LinkState::Unmanaged => reasons.finish(Operation::Nothing),
         MissingPolicy::Accept => reasons.finish(Operation::Relink { state: LinkState::Unmanaged }),
     }
 }
@@ -298,12 +335,14 @@ fn plan_change(
     mut reasons: Reasons,
 ) -> Plan {
     let settings = &snapshot.base.app.app.settings;
-    let current = seen.map_or_else(|| link.acknowledged.clone(), |remote| current_attributes(snapshot, link, remote, &wanted));
+    let current = seen.map_or_else(
+        || link.acknowledged.clone(),
+        |remote| current_attributes(snapshot, link, remote, &wanted),
+    );
     let active = current.get("active").and_then(Value::as_bool).unwrap_or(link.state == LinkState::Live);
     match wanted {
-        Desired::Invalid(error) => {
-            reasons.blocked(Cause::MappingFailed, json!({"attribute": error.target, "problem": error.problem}))
-        }
+        Desired::Invalid(error) => reasons
+            .blocked(Cause::MappingFailed, json!({"attribute": error.target, "problem": error.problem})),
         Desired::Unmanaged => reasons.finish(Operation::Relink { state: LinkState::Unmanaged }),
         Desired::Absent if !settings.deactivate => {
             reasons.blocked(Cause::DeactivateOff, json!({"switch": "deactivate", "account": remote_id}))
@@ -325,7 +364,9 @@ fn plan_change(
             after.insert("active".into(), json!(false));
             reasons.finish(Operation::Write(Write::Deactivate { remote_id, after }))
         }
-        Desired::Present(attributes) => plan_update(snapshot, link, &current, remote_id, &attributes, reasons),
+        Desired::Present(attributes) => {
+            plan_update(snapshot, link, &current, remote_id, &attributes, reasons)
+        }
     }
 }
 
@@ -420,11 +461,11 @@ pub(crate) fn changes<'a>(
 
 fn key_wait(snapshot: &UserSnapshot, attributes: &Attributes, reasons: &mut Reasons) -> Option<Plan> {
     let keys = keys_of(attributes);
-    let held = snapshot
-        .holders
-        .iter()
-        .find(|holder| keys.iter().any(|key| key.attribute == holder.attribute && key.value_key == holder.value_key))?;
-    reasons.add("key.held", format!("Another account holds the {} that this one shall have.", held.attribute));
+    let held = snapshot.holders.iter().find(|holder| {
+        keys.iter().any(|key| key.attribute == holder.attribute && key.value_key == holder.value_key)
+    })?;
+    reasons
+        .add("key.held", format!("Another account holds the {} that this one shall have.", held.attribute));
     let key = Key { attribute: held.attribute.clone(), value_key: held.value_key.clone() };
     let wait = Wait::Key { key, holder: held.subject.clone(), kept: held.keeps_it };
     Some(std::mem::take(reasons).finish(Operation::Wait(wait)))
@@ -447,7 +488,10 @@ fn break_cycle(
     after.insert("userName".into(), json!(temporary));
     let changes = Attributes::from([("userName".to_owned(), json!(temporary))]);
     let mut reasons = Reasons(plan.reasons);
-    reasons.add("key.cycle", "The holder waits for this account in turn; this one takes a temporary user name first.");
+    reasons.add(
+        "key.cycle",
+        "The holder waits for this account in turn; this one takes a temporary user name first.",
+    );
     reasons.finish(Operation::Write(Write::Update {
         kind: RemoteKind::User,
         remote_id: remote_id.to_owned(),

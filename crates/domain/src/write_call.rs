@@ -11,7 +11,9 @@ use crate::remote::{Call, Remote, RemoteKind};
 /// The call for a write, for apps with PATCH.
 pub fn call_for(write: &Write) -> Call {
     match write {
-        Write::Create { kind, attributes, .. } => Call::Create { kind: *kind, doc: document(*kind, attributes) },
+        Write::Create { kind, attributes, .. } => {
+            Call::Create { kind: *kind, doc: document(*kind, attributes) }
+        }
         Write::Update { kind, remote_id, changes, before, after, .. } => Call::Patch {
             kind: *kind,
             remote_id: remote_id.clone(),
@@ -20,7 +22,9 @@ pub fn call_for(write: &Write) -> Call {
         Write::Deactivate { remote_id, .. } => Call::Patch {
             kind: RemoteKind::User,
             remote_id: remote_id.clone(),
-            request: PatchRequest { operations: vec![operation(PatchOp::Replace, "active", Some(json!(false)))] },
+            request: PatchRequest {
+                operations: vec![operation(PatchOp::Replace, "active", Some(json!(false)))],
+            },
         },
         Write::Delete { kind, remote_id } => Call::Delete { kind: *kind, remote_id: remote_id.clone() },
         Write::Members { remote_id, add, remove, .. } => {
@@ -74,7 +78,8 @@ pub fn document(kind: RemoteKind, attributes: &Attributes) -> Value {
     merge(&mut doc, attributes);
     let mut schemas = vec![json!(scim::urn::USER)];
     if let Some(fields) = doc.as_object_mut() {
-        let extensions: Vec<Value> = fields.keys().filter(|key| key.starts_with("urn:")).map(|key| json!(key)).collect();
+        let extensions: Vec<Value> =
+            fields.keys().filter(|key| key.starts_with("urn:")).map(|key| json!(key)).collect();
         schemas.extend(extensions);
         fields.insert("schemas".into(), Value::Array(schemas));
     }
@@ -117,9 +122,11 @@ fn patch_operations(changes: &Attributes, before: &Attributes, after: &Attribute
     for (text, value) in changes {
         let Ok(path) = PatchPath::parse(text) else { continue };
         let next = match (path.filter.is_some(), value.is_null()) {
-            (true, true) if path.sub.as_deref() == Some("value") => {
-                PatchOperation { op: PatchOp::Remove, path: Some(PatchPath { sub: None, ..path }), value: None }
-            }
+            (true, true) if path.sub.as_deref() == Some("value") => PatchOperation {
+                op: PatchOp::Remove,
+                path: Some(PatchPath { sub: None, ..path }),
+                value: None,
+            },
             (_, true) => PatchOperation { op: PatchOp::Remove, path: Some(path), value: None },
             (true, false) if !holds_element(before, &path) => added_element(&path, after),
             _ => PatchOperation { op: PatchOp::Replace, path: Some(path), value: Some(value.clone()) },

@@ -13,8 +13,10 @@ use crate::error::EngineError;
 /// The cache; clones share it.
 #[derive(Clone, Default)]
 pub struct AppCache {
-    compiled: Arc<Mutex<BTreeMap<(TenantId, AppId), Arc<CompiledApp>>>>,
+    compiled: Arc<Mutex<Compiled>>,
 }
+
+type Compiled = BTreeMap<(TenantId, AppId), Arc<CompiledApp>>;
 
 impl AppCache {
     /// The app as of this transaction, compiled.

@@ -6,7 +6,7 @@ use domain::ids::{AppId, Subject, TenantId};
 use domain::snapshot::{CompiledApp, Push};
 use serde_json::{Value, json};
 use store::repo::change::{ChangeKind, RangeChange};
-use store::repo::{app, audit, change, group, user};
+use store::repo::{app, audit, change, group, lane, user};
 use store::{StoreError, Tx};
 use zeroize::Zeroizing;
 
@@ -115,6 +115,7 @@ where
             }
             record(tx, context, action, &after, Some(describe(&before)), Some(describe(&after)))?;
             mark_range(tx, context, ChangeKind::App, (after.id.as_str(), ""), &after.id)?;
+            lane::probe_now(tx, &context.tenant, &after.id, context.now_ms)?;
             after.version += 1;
             Ok(after)
         })
@@ -142,6 +143,7 @@ pub async fn set_token(
             let found = find_in(tx, &context.tenant, &name)?;
             put_token(tx, context, &found.id, &token, &key)?;
             record(tx, context, "app.credentials", &found, None, None)?;
+            lane::probe_now(tx, &context.tenant, &found.id, context.now_ms)?;
             Ok(found)
         })
         .await

@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::ids::{AppId, GroupId, Subject, TenantId, UserId};
+use domain::ids::{AppId, Subject, TenantId};
 use domain::plan_user::read_attributes;
-use domain::remote::{Call, Outcome, Remote, RemoteKind};
-use domain::snapshot::{EdgeState, Link, LinkState};
+use domain::remote::Remote;
+use domain::snapshot::{Link, LinkState};
 use serde::Serialize;
 use serde_json::Value;
-use store::Tx;
 use store::repo::mark::Touch;
-use store::repo::{edge, intent, link, mark};
+use store::repo::{intent, link, mark};
 
-use crate::connectors::scim;
-use crate::context::{Context, Engine};
+use crate::compare_members::compare_members;
+use crate::context::Engine;
 use crate::error::EngineError;
 use crate::listing::{Listing, Proof, read_all};
 use crate::transport::Transport;
@@ -52,12 +51,34 @@ pub struct Difference {
     pub detail: String,
 }
 
-/// Compares an app with what it acknowledged and marks every difference. Nothing is sent here.
+/// Whether a comparison only reports or also marks what differs, so that the next run repairs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Nothing is changed.
+    Report,
+    /// Every difference is marked.
+    Repair,
+}
+
+impl Difference {
+    pub(crate) fn new(kind: &'static str, subject: &Subject, remote_id: Option<String>, detail: String) -> Self {
+        Self {
+            kind,
+            subject: subject.kind(),
+            id: subject.id().to_owned(),
+            remote_id: remote_id.unwrap_or_default(),
+            detail,
+        }
+    }
+}
+
+/// Compares an app with what it acknowledged. Nothing is sent here.
 pub async fn compare(
     engine: &Engine,
     tenant: &TenantId,
     app: &AppId,
     transport: &Transport,
+    purpose: Purpose,
 ) -> Result<Comparison, EngineError> {
     let users = read_all(transport, engine.env.as_ref(), "/Users").await;
     let groups = read_all(transport, engine.env.as_ref(), "/Groups").await;
@@ -67,54 +88,53 @@ pub async fn compare(
         ..Comparison::default()
     };
     for (kind, listing) in [("user", &users), ("group", &groups)] {
-        compare_links(engine, tenant, app, kind, listing, &mut comparison).await?;
+        compare_links(engine, (tenant, app), (kind, purpose), listing, &mut comparison).await?;
     }
-    compare_members(engine, tenant, app, transport, &mut comparison).await?;
+    compare_members(engine, (tenant, app), transport, purpose, &mut comparison).await?;
     Ok(comparison)
 }
 
 async fn compare_links(
     engine: &Engine,
-    tenant: &TenantId,
-    app: &AppId,
-    kind: &'static str,
+    (tenant, app): (&TenantId, &AppId),
+    (kind, purpose): (&'static str, Purpose),
     listing: &Listing,
     comparison: &mut Comparison,
 ) -> Result<(), EngineError> {
     let seen: BTreeMap<String, Remote> =
         listing.objects.iter().map(|remote| (remote.id.clone(), remote.clone())).collect();
     let seen = std::sync::Arc::new(seen);
-    let (complete, requested_ms) = (listing.proof.complete, listing.requested_ms);
+    // Younger confirmations than the app's read lag say nothing about what a read may show.
+    let lag_ms = engine.app(tenant, app).await?.app.settings.read_lag_ms;
+    let (complete, requested_ms) = (listing.proof.complete, listing.requested_ms - lag_ms);
     let mut matched: BTreeSet<String> = BTreeSet::new();
     let mut after = String::new();
     loop {
-        let (app_id, seen, cursor) = (app.clone(), seen.clone(), after.clone());
-        let page = engine
-            .write(tenant, move |tx, context| {
-                let links = link::page(tx, &context.tenant, &app_id, kind, &cursor, PAGE)?;
+        let (owner, app_id, seen, cursor) = (tenant.clone(), app.clone(), seen.clone(), after.clone());
+        let (last, found, remote_ids) = engine
+            .read(move |tx| {
+                let links = link::page(tx, &owner, &app_id, kind, &cursor, PAGE)?;
                 let mut found = vec![];
                 for (subject, link) in &links {
                     let verdict = judge(link, &seen, complete && link.confirmed_ms < requested_ms);
-                    let open = intent::open(tx, &context.tenant, &app_id, subject.id())?.is_some();
-                    if let Some((kind, detail)) = verdict.filter(|_| !open) {
-                        mark_verify(tx, context, &app_id, subject)?;
-                        found.push(Difference {
-                            kind,
-                            subject: subject.kind(),
-                            id: subject.id().to_owned(),
-                            remote_id: link.remote_id.clone().unwrap_or_default(),
-                            detail,
-                        });
+                    let Some((kind, detail)) = verdict else { continue };
+                    // A request under way explains the difference, and settles it.
+                    if intent::open(tx, &owner, &app_id, subject.id())?.is_none() {
+                        found.push(Difference::new(kind, subject, link.remote_id.clone(), detail));
                     }
                 }
-                let remote_ids: Vec<String> =
-                    links.iter().filter_map(|(_, link)| link.remote_id.clone()).collect();
+                let remote_ids: Vec<String> = links.iter().filter_map(|(_, link)| link.remote_id.clone()).collect();
                 Ok((links.last().map(|(subject, _)| subject.id().to_owned()), found, remote_ids))
             })
             .await?;
-        comparison.findings.extend(page.1);
-        matched.extend(page.2);
-        match page.0 {
+        if purpose == Purpose::Repair && !found.is_empty() {
+            let subjects: Vec<Subject> =
+                found.iter().map(|found| Subject::from_parts(found.subject, found.id.as_str())).collect();
+            mark_all(engine, tenant, app, subjects, true).await?;
+        }
+        comparison.findings.extend(found);
+        matched.extend(remote_ids);
+        match last {
             Some(last) => after = last,
             None => break,
         }
@@ -145,119 +165,19 @@ fn judge(
     (!changed.is_empty()).then(|| ("changed", changed.join(", ")))
 }
 
-fn mark_verify(
-    tx: &mut Tx<'_>,
-    context: &Context,
-    app: &AppId,
-    subject: &Subject,
-) -> Result<(), EngineError> {
-    let touch = Touch { wave: &context.wave, priority: REPAIR, now_ms: context.now_ms, verify: true };
-    Ok(mark::touch(tx, &context.tenant, app, std::slice::from_ref(subject), &touch)?)
-}
-
-/// Reads every live push group with its members and compares them edge by edge.
-async fn compare_members(
+/// Marks subjects for the next run.
+pub(crate) async fn mark_all(
     engine: &Engine,
     tenant: &TenantId,
     app: &AppId,
-    transport: &Transport,
-    comparison: &mut Comparison,
+    subjects: Vec<Subject>,
+    verify: bool,
 ) -> Result<(), EngineError> {
-    let mut after = String::new();
-    loop {
-        let (owner, app_id, cursor) = (tenant.clone(), app.clone(), after.clone());
-        let page =
-            engine.read(move |tx| Ok(link::page(tx, &owner, &app_id, "group", &cursor, PAGE)?)).await?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after = last.id().to_owned();
-        for (subject, link) in page {
-            let (Subject::Group(id), LinkState::Live, Some(remote_id)) =
-                (subject, link.state, link.remote_id)
-            else {
-                continue;
-            };
-            let requested_ms = engine.env.now_ms();
-            let call = Call::Read { kind: RemoteKind::Group, remote_id: remote_id.clone(), members: true };
-            let answer = transport.send(&scim::request(&call)).await;
-            let Outcome::Applied(Some(remote)) = scim::outcome(&call, answer, requested_ms) else { continue };
-            // An app that never shows members says nothing about them; an empty list must be said.
-            let Some(members) = remote.doc.get("members").and_then(Value::as_array) else { continue };
-            let held: BTreeSet<String> = members
-                .iter()
-                .filter_map(|member| member.get("value").and_then(Value::as_str).map(str::to_owned))
-                .collect();
-            comparison.groups_read += 1;
-            let found = compare_group(engine, tenant, app, (id, remote_id), held, requested_ms).await?;
-            comparison.findings.extend(found);
-        }
-    }
-}
-
-async fn compare_group(
-    engine: &Engine,
-    tenant: &TenantId,
-    app: &AppId,
-    (group, remote_id): (GroupId, String),
-    held: BTreeSet<String>,
-    requested_ms: i64,
-) -> Result<Vec<Difference>, EngineError> {
     let app_id = app.clone();
     engine
         .write(tenant, move |tx, context| {
-            let mut found = vec![];
-            let mut difference = |kind, detail: &str| {
-                found.push(Difference {
-                    kind,
-                    subject: "group",
-                    id: group.to_string(),
-                    remote_id: remote_id.clone(),
-                    detail: detail.to_owned(),
-                });
-            };
-            let mut ours = BTreeSet::new();
-            let mut after = String::new();
-            loop {
-                let rows = edge::of_group(tx, &context.tenant, &app_id, &group, &after, PAGE)?;
-                let Some(last) = rows.last() else { break };
-                after.clone_from(&last.other);
-                for row in &rows {
-                    let Some(account) = &row.label else { continue };
-                    ours.insert(account.clone());
-                    let state = if held.contains(account) { EdgeState::Present } else { EdgeState::Absent };
-                    let user = UserId::new(row.other.as_str());
-                    if edge::observe(tx, &context.tenant, &app_id, &group, &user, state, requested_ms)? {
-                        difference(
-                            if state == EdgeState::Absent { "member_missing" } else { "member_surplus" },
-                            &row.other,
-                        );
-                    }
-                }
-            }
-            for account in held.difference(&ours) {
-                match link::owner(tx, &context.tenant, &app_id, "user", account)? {
-                    Some((Subject::User(user), _)) => {
-                        edge::touch(
-                            tx,
-                            &context.tenant,
-                            &app_id,
-                            &group,
-                            std::slice::from_ref(&user),
-                            context.now_ms,
-                        )?;
-                        edge::assume_present(tx, &context.tenant, &app_id, &group, &user)?;
-                        difference("member_surplus", user.as_str());
-                    }
-                    // Somebody that we do not manage: shown, and left alone.
-                    _ => difference("member_foreign", account),
-                }
-            }
-            let subject = Subject::Group(group.clone());
-            if found.iter().any(|difference| difference.kind != "member_foreign") {
-                let touch =
-                    Touch { wave: &context.wave, priority: REPAIR, now_ms: context.now_ms, verify: false };
-                mark::touch(tx, &context.tenant, &app_id, &[subject], &touch)?;
-            }
-            Ok(found)
+            let touch = Touch { wave: &context.wave, priority: REPAIR, now_ms: context.now_ms, verify };
+            Ok(mark::touch(tx, &context.tenant, &app_id, &subjects, &touch)?)
         })
         .await
 }

@@ -252,6 +252,11 @@ impl Expansion<'_> {
             "g" => ("group", "a:0:"),
             _ => return self.app_assignments(tx, app_id, rest, parts.next().unwrap_or_default()),
         };
+        if kind == "group" && rest.is_empty() {
+            let pushed = app::push_list(tx, self.tenant, app_id)?;
+            let pushed: Vec<Subject> = pushed.into_iter().map(|(id, ..)| Subject::Group(id)).collect();
+            self.touch(tx, app_id, &pushed)?;
+        }
         let page = link::page(tx, self.tenant, app_id, kind, rest, PAGE)?;
         let subjects: Vec<Subject> = page.into_iter().map(|(subject, _)| subject).collect();
         self.touch(tx, app_id, &subjects)?;

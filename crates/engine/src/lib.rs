@@ -7,6 +7,7 @@ pub mod app_cache;
 pub mod apps;
 pub mod audit_log;
 pub mod compare;
+mod compare_members;
 pub mod connectors;
 pub mod context;
 pub mod directory;

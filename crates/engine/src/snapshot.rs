@@ -111,7 +111,8 @@ fn load_group(
     for view in found.iter_mut().filter(|view| view.member && view.link.is_none()) {
         view.entitled = !app::entitlements(tx, &scope.tenant, scope.app_id(), view.user.as_str())?.is_empty();
     }
-    let (present_edges, removal_candidates) = if found.iter().any(may_be_removed) {
+    let replaces = scope.app.app.settings.write_with == domain::app::WriteMethod::Put;
+    let (present_edges, removal_candidates) = if replaces || found.iter().any(may_be_removed) {
         edge::count_for_guard(tx, &scope.tenant, scope.app_id(), id)?
     } else {
         (0, 0)

@@ -53,7 +53,7 @@ impl Transport {
             .request(method, format!("{}{}", self.base_url, request.path))
             .header("Accept", "application/scim+json, application/json");
         if let Some(token) = &self.token {
-            builder = builder.header("Authorization", format!("Bearer {}", token.as_str()));
+            builder = builder.bearer_auth(token.as_str());
         }
         if let Some(version) = &request.if_match {
             builder = builder.header("If-Match", version);
@@ -62,7 +62,20 @@ impl Transport {
             builder = builder.header("Content-Type", "application/scim+json").body(body.clone());
         }
         let answer = builder.send().await.map_err(|error| classify(&error))?;
-        read(answer).await
+        let mut answer = read(answer).await?;
+        if answer.status >= 400 {
+            self.hide_token(&mut answer);
+        }
+        Ok(answer)
+    }
+
+    /// Some apps echo the token in their error; what is kept as evidence must not hold it (I15).
+    fn hide_token(&self, answer: &mut HttpAnswer) {
+        let Some(token) = self.token.as_ref().filter(|token| !token.is_empty()) else { return };
+        let text = String::from_utf8_lossy(&answer.body);
+        if text.contains(token.as_str()) {
+            answer.body = text.replace(token.as_str(), "[token]").into_bytes();
+        }
     }
 }
 

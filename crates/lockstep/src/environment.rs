@@ -87,7 +87,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// Who runs this, for the audit log.
 pub(crate) fn actor() -> String {
-    let user = variable("LOCKSTEP_ACTOR").or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
+    let user = variable("USER").or_else(|| variable("LOGNAME"));
     format!("cli:{}", user.unwrap_or_else(|| "unknown".into()))
 }
 

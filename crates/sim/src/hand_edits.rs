@@ -14,18 +14,27 @@ pub(crate) fn edit_by_hand(world: &mut World, model: &Model, dice: &mut Dice) ->
     let account = dice.pick(&accounts).cloned();
     let group = dice.pick(&groups).cloned();
     let remote = &mut world.remote;
-    let done = match (dice.below(7), account, group) {
-        (0, Some(id), _) => {
-            remote.set_user(&id, "name.familyName", json!("Changed by hand"), now_ms).map(|()| format!("edits {id}"))
-        }
+    let done = match (dice.below(8), account, group) {
+        (0, Some(id), _) => remote
+            .set_user(&id, "name.familyName", json!("Changed by hand"), now_ms)
+            .map(|()| format!("edits {id}")),
         (1, Some(id), _) => {
             remote.set_user(&id, "active", json!(false), now_ms).map(|()| format!("deactivates {id}"))
         }
-        (2, Some(id), _) => remote.set_user(&id, "active", json!(true), now_ms).map(|()| format!("activates {id}")),
+        (2, Some(id), _) => {
+            remote.set_user(&id, "active", json!(true), now_ms).map(|()| format!("activates {id}"))
+        }
         (3, Some(id), _) => remote.delete_user(&id, now_ms).map(|()| format!("deletes {id}")),
-        (4, _, Some(id)) => remote.rename_group(&id, "Renamed by hand", now_ms).map(|()| format!("renames {id}")),
+        (4, _, Some(id)) => {
+            remote.rename_group(&id, "Renamed by hand", now_ms).map(|()| format!("renames {id}"))
+        }
         (5, _, Some(id)) => remote.delete_group(&id, now_ms).map(|()| format!("deletes {id}")),
         (6, ..) => return stranger(world, model, dice),
+        (7, Some(id), _) => {
+            let name = free_names(remote, model).first().map(|name| (*name).clone());
+            let Some(name) = name else { return false };
+            remote.set_user(&id, "userName", json!(name), now_ms).map(|()| format!("renames {id} to {name}"))
+        }
         _ => return false,
     };
     let Ok(text) = done else { return false };
@@ -36,12 +45,7 @@ pub(crate) fn edit_by_hand(world: &mut World, model: &Model, dice: &mut Dice) ->
 
 /// Somebody makes an account for one of our users who has none.
 fn stranger(world: &mut World, model: &Model, dice: &mut Dice) -> bool {
-    let names: Vec<&String> = model
-        .people
-        .iter()
-        .filter(|person| !person.deleted && world.remote.user_by_name(&person.user_name).is_none())
-        .map(|person| &person.user_name)
-        .collect();
+    let names = free_names(&world.remote, model);
     let Some(name) = dice.pick(&names) else { return false };
     let doc = json!({"schemas": [scim::urn::USER], "userName": name, "active": true});
     // A way past the faults and counters: it is not our request.
@@ -60,4 +64,10 @@ fn stranger(world: &mut World, model: &Model, dice: &mut Dice) -> bool {
 
 fn ids(docs: &[Value]) -> Vec<String> {
     docs.iter().filter_map(|doc| doc.get("id")?.as_str().map(str::to_owned)).collect()
+}
+
+/// User names of ours that no account in the app has.
+fn free_names<'a>(remote: &simapp::App, model: &'a Model) -> Vec<&'a String> {
+    let free = |name: &&String| remote.user_by_name(name).is_none();
+    model.people.iter().filter(|person| !person.deleted).map(|person| &person.user_name).filter(free).collect()
 }

@@ -74,7 +74,8 @@ impl Lane {
         world.note(format!("{owner} takes the lane"));
         self.fence = world.write("take", move |tx, ctx| {
             let found = lane::ensure(tx, &ctx.tenant, &app)?;
-            let fence = lane::take(tx, &ctx.tenant, &app, &owner, ctx.now_ms + 60_000, found.fence)?.unwrap_or(0);
+            let fence =
+                lane::take(tx, &ctx.tenant, &app, &owner, ctx.now_ms + 60_000, found.fence)?.unwrap_or(0);
             intent::disown(tx, &ctx.tenant, &app, fence)?;
             mark::wake_waiting(tx, &ctx.tenant, &app, ctx.now_ms)?;
             Ok(fence)
@@ -155,7 +156,11 @@ impl Lane {
                     let sending = Sending {
                         subject: active.subject.clone(),
                         call: (*call).clone(),
-                        intended_ms: active.intended_ms.max(if active.write.is_some() { 0 } else { world.now_ms }),
+                        intended_ms: active.intended_ms.max(if active.write.is_some() {
+                            0
+                        } else {
+                            world.now_ms
+                        }),
                         write: active.write,
                         wanted: active.wanted,
                     };
@@ -218,16 +223,20 @@ impl Lane {
                 active.intended_ms = world.now_ms;
                 active.write = Some(intention.write.name());
                 let text = describe(&intention.write);
-                let intended =
-                    world.write("intend", move |tx, ctx| intend(tx, ctx, &app, &subject, fence, &intention))?;
+                let intended = world
+                    .write("intend", move |tx, ctx| intend(tx, ctx, &app, &subject, fence, &intention))?;
                 world.note(format!("{} intends {text}: {intended:?}", world.label(&active.subject)));
                 Event::Intended(intended)
             }
             Effect::Settle(settlement) => {
                 let Some(app) = app else { return Ok(None) };
-                let text = format!("{:?} {:?}", settlement.after, settlement.finding.as_ref().map(|found| found.cause));
-                let settled =
-                    world.write("settle", move |tx, ctx| settle(tx, ctx, &app, &subject, fence, &settlement))?;
+                let text = format!(
+                    "{:?} {:?}",
+                    settlement.after,
+                    settlement.finding.as_ref().map(|found| found.cause)
+                );
+                let settled = world
+                    .write("settle", move |tx, ctx| settle(tx, ctx, &app, &subject, fence, &settlement))?;
                 world.note(format!("{} settles: {text}", world.label(&active.subject)));
                 one_owner_each(world);
                 if !settled {
@@ -243,14 +252,18 @@ impl Lane {
     fn corrupt(&self, world: &mut World, loaded: Option<&mut Snapshot>) -> Result<(), Stop> {
         match (self.mutant, loaded) {
             (Some(Mutant::MembersDoNotWait), Some(Snapshot::Group(group))) => {
-                for edge in group.edges.iter_mut().filter(|edge| edge.member && edge.link != Some(LinkState::Live)) {
+                for edge in
+                    group.edges.iter_mut().filter(|edge| edge.member && edge.link != Some(LinkState::Live))
+                {
                     edge.link = Some(LinkState::Live);
                     edge.account.get_or_insert_with(|| format!("guess-{}", edge.user));
                 }
                 Ok(())
             }
             (Some(Mutant::BlindSecondPost), Some(Snapshot::User(user))) => {
-                let Some(open) = user.base.intent.take_if(|open| open.kind == "create") else { return Ok(()) };
+                let Some(open) = user.base.intent.take_if(|open| open.kind == "create") else {
+                    return Ok(());
+                };
                 world.write("forget", move |tx, ctx| {
                     let end = domain::executor::IntentEnd::NotApplied;
                     intent::settle(tx, &ctx.tenant, &open.id, end, None, ctx.now_ms)?;

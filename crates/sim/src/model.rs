@@ -95,7 +95,8 @@ impl Model {
     /// Assigned to the app, directly or through a group.
     pub(crate) fn entitled(&self, person: usize) -> bool {
         self.people[person].assigned
-            || (0..self.teams.len()).any(|team| self.teams[team].assigned && self.effective(team).contains(&person))
+            || (0..self.teams.len())
+                .any(|team| self.teams[team].assigned && self.effective(team).contains(&person))
     }
 
     /// Shall have an active account.
@@ -132,7 +133,8 @@ impl Model {
     pub(crate) fn account(&self, person: usize, accounts: &BTreeMap<usize, String>) -> Vec<(String, Value)> {
         let found = &self.people[person];
         let enterprise = format!("/{}", scim::urn::ENTERPRISE_USER);
-        let manager = found.manager.filter(|manager| self.wanted(*manager)).and_then(|manager| accounts.get(&manager));
+        let manager =
+            found.manager.filter(|manager| self.wanted(*manager)).and_then(|manager| accounts.get(&manager));
         vec![
             ("/userName".into(), json!(found.user_name)),
             ("/name/givenName".into(), json!(found.given)),

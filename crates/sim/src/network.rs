@@ -101,7 +101,8 @@ impl Wire {
         if let Call::Create { .. } = sending.call {
             self.creates.push(Create { message: id, subject: sending.subject.clone(), deadline_ms });
         }
-        let message = |awaited, state| Message { id, sending: sending.clone(), is_write, deadline_ms, awaited, state };
+        let message =
+            |awaited, state| Message { id, sending: sending.clone(), is_write, deadline_ms, awaited, state };
         let no_answer = |error| message(true, State::Answered(Err(error)));
         let sent = match self.dice.below(100) {
             0..3 if self.rough => {
@@ -111,7 +112,10 @@ impl Wire {
             3..12 if self.rough && is_write => {
                 // The caller gives up now; the app gets the request later.
                 world.fault("late-delivery");
-                vec![message(false, State::Outbound), no_answer(TransportError::MayBeSent("timed out".into()))]
+                vec![
+                    message(false, State::Outbound),
+                    no_answer(TransportError::MayBeSent("timed out".into())),
+                ]
             }
             12..16 if self.rough && !is_write => {
                 world.fault("read-lost");
@@ -222,9 +226,10 @@ impl Wire {
     /// What must hold whenever a write is sent.
     fn check(&mut self, world: &mut World, sending: &Sending) {
         let label = world.label(&sending.subject);
-        let open = self.messages.iter().any(|other| {
-            other.is_write && other.awaited && other.sending.subject == sending.subject
-        });
+        let open = self
+            .messages
+            .iter()
+            .any(|other| other.is_write && other.awaited && other.sending.subject == sending.subject);
         if open {
             world.violated(format!("I8: a second write of {label} is sent while one is in flight"));
         }
@@ -236,7 +241,9 @@ impl Wire {
             }
             Call::Members { add, .. } => {
                 for id in add.iter().filter(|id| !self.confirmed.contains(*id)) {
-                    world.violated(format!("I8: {label} gets the member {id} before its account is confirmed"));
+                    world.violated(format!(
+                        "I8: {label} gets the member {id} before its account is confirmed"
+                    ));
                 }
             }
             _ => {}
@@ -250,7 +257,9 @@ impl Wire {
         let ((tenant, app), subject) = (world.keys(), sending.subject.id().to_owned());
         let newest = world.look(move |tx| Ok(intent::list(tx, &tenant, &app, &subject, 100)?));
         let durable = newest.iter().any(|row| {
-            row.state == "open" && Some(row.kind.as_str()) == sending.write && row.sent_ms == sending.intended_ms
+            row.state == "open"
+                && Some(row.kind.as_str()) == sending.write
+                && row.sent_ms == sending.intended_ms
         });
         if !durable {
             world.violated(format!("I9: a write of {label} is sent without its durable intent"));

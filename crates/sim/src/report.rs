@@ -54,7 +54,10 @@ impl Report {
     /// All violations with their seed.
     pub fn violations(&self) -> Vec<(u64, &str)> {
         let of = |seed: &'_ SeedReport| seed.seed;
-        self.seeds.iter().flat_map(|seed| seed.violations.iter().map(move |text| (of(seed), text.as_str()))).collect()
+        self.seeds
+            .iter()
+            .flat_map(|seed| seed.violations.iter().map(move |text| (of(seed), text.as_str())))
+            .collect()
     }
 
     /// Median of a figure over the seeds.
@@ -91,7 +94,8 @@ impl fmt::Display for Report {
             total(|seed| seed.approvals),
             total(|seed| seed.tasks)
         )?;
-        let faults: Vec<String> = self.faults().iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let faults: Vec<String> =
+            self.faults().iter().map(|(kind, count)| format!("{kind} {count}")).collect();
         writeln!(f, "  faults: {}", faults.join("  "))?;
         let violations = self.violations();
         writeln!(f, "  violations: {}", violations.len())?;

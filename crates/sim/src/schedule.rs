@@ -77,7 +77,9 @@ impl Schedule {
             20..26 => self.rename(&mut after, person?),
             26..32 => self.swap(&mut after, person?)?,
             32..46 => self.toggle(&mut after, person?),
-            46..52 => delete_or_restore(&mut after, person, self.dice.below(model.people.len().max(1)), roll)?,
+            46..52 => {
+                delete_or_restore(&mut after, person, self.dice.below(model.people.len().max(1)), roll)?
+            }
             52..66 => self.membership(&mut after, team?, person?),
             66..72 => self.nesting(&mut after, team?)?,
             72..75 => ("a new group".to_owned(), vec![self.add_team(&mut after, now_ms)]),
@@ -97,7 +99,8 @@ impl Schedule {
     }
 
     fn person(&mut self, model: &Model) -> Option<usize> {
-        let here: Vec<usize> = (0..model.people.len()).filter(|index| !model.people[*index].deleted).collect();
+        let here: Vec<usize> =
+            (0..model.people.len()).filter(|index| !model.people[*index].deleted).collect();
         self.dice.pick(&here).copied()
     }
 
@@ -125,7 +128,9 @@ impl Schedule {
     }
 
     fn text(&mut self, choice: &[&str], always: bool) -> Option<String> {
-        (always || self.dice.per_mille(700)).then(|| self.dice.pick(choice).map(|text| (*text).to_owned())).flatten()
+        (always || self.dice.per_mille(700))
+            .then(|| self.dice.pick(choice).map(|text| (*text).to_owned()))
+            .flatten()
     }
 
     fn add_person(&mut self, model: &mut Model, now_ms: i64) -> Change {
@@ -269,7 +274,10 @@ fn delete_or_restore(
             return None;
         }
         model.people[any].deleted = false;
-        return Some((format!("restores u{any}"), vec![Change::RestoreUser { id: model.people[any].id.clone() }]));
+        return Some((
+            format!("restores u{any}"),
+            vec![Change::RestoreUser { id: model.people[any].id.clone() }],
+        ));
     }
     let person = here.filter(|_| roll < 50)?;
     model.people[person].deleted = true;

@@ -173,7 +173,7 @@ def compare(args) -> dict:
         "displayName": lambda group: group.get("displayName"),
         "externalId": lambda group: group.get("externalId"),
     })
-    for line in (differences + doubled)[:20]:
+    for line in (differences + doubled)[: args.show]:
         print(f"  ! {line}")
     return {
         "accounts": len(users), "accounts_expected": len(accounts),
@@ -190,6 +190,7 @@ def main() -> None:
     parser.add_argument("--inputs", required=True)
     parser.add_argument("--generation", type=int, required=True)
     parser.add_argument("--not-pushed", action="append", default=[], metavar="GROUP", help="externalId of a group that is not pushed")
+    parser.add_argument("--show", type=int, default=20, help="lines shown at most")
     parser.add_argument("--inactive-members", choices=["remove", "keep"], default="remove")
     figures = compare(parser.parse_args())
     print(json.dumps(figures))

@@ -1,6 +1,7 @@
 """Every call of the `lockstep` command line that the proof makes, in one place."""
 
 import csv
+import json
 import os
 import subprocess
 import time
@@ -65,11 +66,16 @@ class Lockstep:
         """The audit chain holds."""
         self.run("log", "check")
 
-    def run(self, *arguments) -> None:
-        """Runs a command to its end; a failure ends the proof with what the command said."""
+    def read(self, *arguments):
+        """What a command answers with `-o json`; 4 (something needs a person) is an answer, too."""
+        return json.loads(self.run("-o", "json", *arguments, codes=(0, 4)))
+
+    def run(self, *arguments, codes=(0,)) -> str:
+        """Runs a command to its end and returns its output; a failure ends the proof with what the command said."""
         command = [self.binary, *map(str, arguments)]
         done = subprocess.run(command, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         with self.log.open("a", encoding="utf-8") as log:
             log.write(f"$ lockstep {' '.join(command[1:])}\n{done.stdout}{done.stderr}-> {done.returncode}\n")
-        if done.returncode != 0:
+        if done.returncode not in codes:
             raise SystemExit(f"`lockstep {' '.join(command[1:])}` ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done.stdout

@@ -9,7 +9,11 @@ use crate::remote::Remote;
 use crate::snapshot::Snapshot;
 
 /// Keeps the objects that really carry our externalId or the matching value; ours first.
-pub(super) fn recheck(snapshot: &Snapshot, found: Vec<Remote>, owners: Vec<Option<Subject>>) -> Vec<Candidate> {
+pub(super) fn recheck(
+    snapshot: &Snapshot,
+    found: Vec<Remote>,
+    owners: Vec<Option<Subject>>,
+) -> Vec<Candidate> {
     let (own_id, attribute, value) = match snapshot {
         Snapshot::User(user) => {
             let attribute = user.base.app.app.settings.matching.clone();
@@ -20,7 +24,11 @@ pub(super) fn recheck(snapshot: &Snapshot, found: Vec<Remote>, owners: Vec<Optio
                 }
                 _ => None,
             };
-            (user.user.id.as_str().to_owned(), attribute, value.unwrap_or_else(|| user.user.user_name.clone()))
+            (
+                user.user.id.as_str().to_owned(),
+                attribute,
+                value.unwrap_or_else(|| user.user.user_name.clone()),
+            )
         }
         Snapshot::Group(group) => {
             (group.group.id.as_str().to_owned(), "displayName".to_owned(), group.group.display_name.clone())
@@ -33,7 +41,10 @@ pub(super) fn recheck(snapshot: &Snapshot, found: Vec<Remote>, owners: Vec<Optio
         .zip(owners)
         .filter_map(|(remote, owner)| {
             let held = path.as_ref().is_some_and(|path| {
-                path.get(&remote.doc).iter().filter_map(|value| value.as_str()).any(|text| scim::fold(text) == key)
+                path.get(&remote.doc)
+                    .iter()
+                    .filter_map(|value| value.as_str())
+                    .any(|text| scim::fold(text) == key)
             });
             let matched = match remote.external_id() {
                 Some(id) if id == own_id => Matched::ExternalId,

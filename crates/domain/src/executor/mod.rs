@@ -119,6 +119,7 @@ enum Stage {
     FindingKey { plan: Plan, found: Vec<Remote> },
     Owning { found: Vec<Remote> },
     Verifying,
+    ConfirmingGone,
     Intending(Write),
     ReadingForReplace { write: Write, intent: IntentId },
     Writing { write: Write, intent: IntentId },
@@ -166,18 +167,24 @@ impl Run {
                 self.decide()
             }
             (Stage::FindingOwn { plan }, Event::Answered(outcome)) => self.found_own(plan, outcome),
-            (Stage::FindingKey { plan, found }, Event::Answered(outcome)) => self.found_key(&plan, found, outcome),
+            (Stage::FindingKey { plan, found }, Event::Answered(outcome)) => {
+                self.found_key(&plan, found, outcome)
+            }
             (Stage::Owning { found }, Event::Owners(owners)) => {
-                let snapshot = self.snapshot.as_ref().expect("a snapshot was loaded before anything was looked up");
+                let snapshot =
+                    self.snapshot.as_ref().expect("a snapshot was loaded before anything was looked up");
                 self.known.candidates = Some(candidates::recheck(snapshot, found, owners));
                 self.decide()
             }
             (Stage::Verifying, Event::Answered(outcome)) => self.verified(outcome),
+            (Stage::ConfirmingGone, Event::Answered(outcome)) => self.gone_confirmed(outcome),
             (Stage::Intending(write), Event::Intended(intended)) => self.intended(write, intended),
             (Stage::ReadingForReplace { write, intent }, Event::Answered(outcome)) => {
                 self.read_for_replace(write, intent, outcome)
             }
-            (Stage::Writing { write, intent }, Event::Answered(outcome)) => self.written(write, intent, outcome),
+            (Stage::Writing { write, intent }, Event::Answered(outcome)) => {
+                self.written(write, intent, outcome)
+            }
             (Stage::CheckingGroup { write, intent, evidence }, Event::Answered(outcome)) => {
                 self.group_checked(write, intent, evidence, outcome)
             }
@@ -219,7 +226,9 @@ impl Run {
                 self.stage = Stage::Verifying;
                 Effect::Send(Box::new(call))
             }
-            Operation::Write(Write::Members { add, remove, noted, .. }) if add.is_empty() && remove.is_empty() => {
+            Operation::Write(Write::Members { add, remove, noted, .. })
+                if add.is_empty() && remove.is_empty() =>
+            {
                 let settlement = settle::noted(self.snapshot(), noted, plan.resolves);
                 self.settle(settlement)
             }
@@ -273,7 +282,11 @@ impl Run {
         if found.iter().any(|remote| remote.external_id() == Some(locate.external_id.as_str())) {
             return self.owners(locate.kind, found);
         }
-        let call = Call::Find { kind: locate.kind, attribute: locate.attribute.clone(), value: locate.value.clone() };
+        let call = Call::Find {
+            kind: locate.kind,
+            attribute: locate.attribute.clone(),
+            value: locate.value.clone(),
+        };
         self.stage = Stage::FindingKey { plan, found };
         Effect::Send(Box::new(call))
     }
@@ -301,12 +314,31 @@ impl Run {
     }
 
     fn verified(&mut self, outcome: Outcome) -> Effect {
-        self.known.observed = Some(match outcome {
-            Outcome::Applied(Some(remote)) => Observed::There(Box::new(remote)),
-            Outcome::Missing(_) => Observed::Gone,
-            other => return self.read_failed(other),
-        });
-        self.decide()
+        match outcome {
+            Outcome::Applied(Some(remote)) => {
+                self.known.observed = Some(Observed::There(Box::new(remote)));
+                self.decide()
+            }
+            // A gateway that has lost its route answers 404 too: only an app that answers in SCIM may say that one is gone.
+            Outcome::Missing(_) => {
+                self.stage = Stage::ConfirmingGone;
+                Effect::Send(Box::new(Call::Probe))
+            }
+            other => self.read_failed(other),
+        }
+    }
+
+    fn gone_confirmed(&mut self, outcome: Outcome) -> Effect {
+        match outcome {
+            Outcome::Found(_) | Outcome::Applied(_) => {
+                self.known.observed = Some(Observed::Gone);
+                self.decide()
+            }
+            Outcome::Missing(evidence) | Outcome::Rejected(evidence) => {
+                self.read_failed(Outcome::Down(evidence))
+            }
+            other => self.read_failed(other),
+        }
     }
 
     fn read_failed(&mut self, outcome: Outcome) -> Effect {
@@ -342,6 +374,12 @@ impl Run {
 
     fn read_for_replace(&mut self, write: Write, intent: IntentId, outcome: Outcome) -> Effect {
         match outcome {
+            Outcome::Applied(Some(remote)) if self.would_empty_group(&write, &remote) => {
+                let detail =
+                    "the app does not show the members of the group, so a replacement would remove them"
+                        .into();
+                self.written(write, intent, Outcome::Rejected(Evidence { detail, ..Evidence::default() }))
+            }
             Outcome::Applied(Some(remote)) => {
                 let call = crate::write_call::replace_for(&write, &remote);
                 self.stage = Stage::Writing { write, intent };
@@ -351,6 +389,13 @@ impl Run {
             Outcome::Unknown(evidence) => self.written(write, intent, Outcome::Down(evidence)),
             other => self.written(write, intent, other),
         }
+    }
+
+    /// An app that hides members must not be written a list made from what it shows.
+    fn would_empty_group(&self, write: &Write, remote: &Remote) -> bool {
+        let hidden = remote.doc.get("members").is_none_or(|members| !members.is_array());
+        let Snapshot::Group(group) = self.snapshot() else { return false };
+        hidden && group.present_edges > 0 && !matches!(write, Write::Delete { .. } | Write::Create { .. })
     }
 
     fn written(&mut self, write: Write, intent: IntentId, outcome: Outcome) -> Effect {
@@ -363,12 +408,20 @@ impl Run {
             self.known.conflict = true;
         }
         self.adapt_edge_limit(&write, &outcome);
-        let settlement = settle::written(self.snapshot(), &write, intent, outcome);
+        let mut settlement = settle::written(self.snapshot(), &write, intent, outcome);
+        // The look that was due has been taken, and what it showed has been put right.
+        settlement.verified |= settlement.applied.is_some() && self.known.observed.is_some();
         self.settle(settlement)
     }
 
     /// A 404 on a membership change: either the group is gone or one of the members is.
-    fn group_checked(&mut self, write: Write, intent: IntentId, evidence: Evidence, outcome: Outcome) -> Effect {
+    fn group_checked(
+        &mut self,
+        write: Write,
+        intent: IntentId,
+        evidence: Evidence,
+        outcome: Outcome,
+    ) -> Effect {
         let outcome = match outcome {
             Outcome::Missing(gone) => Outcome::Missing(gone),
             _ => Outcome::Rejected(evidence),

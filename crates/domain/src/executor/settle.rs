@@ -32,6 +32,8 @@ pub struct Settlement {
     pub after: After,
     /// Generation of the mark that the snapshot was taken under.
     pub mark_generation: i64,
+    /// When the snapshot was taken, Unix milliseconds.
+    pub planned_ms: i64,
     /// The look at the app that was due has been taken.
     pub verified: bool,
     /// What the run learned about the lane.
@@ -128,6 +130,7 @@ fn blank(snapshot: &Snapshot, after: After) -> Settlement {
         finding: None,
         after,
         mark_generation: base.mark.as_ref().map_or(0, |mark| mark.generation),
+        planned_ms: base.now_ms,
         verified: false,
         lane: LaneSignal::Fine,
         applied: None,
@@ -150,11 +153,20 @@ pub(super) fn without_request(snapshot: &Snapshot, known: &Known, plan: &Plan) -
     let base = snapshot.base();
     let mut settlement = match &plan.operation {
         Operation::Wait(Wait::InFlight { until_ms }) => {
-            blank(snapshot, After::Later { due_ms: *until_ms, failed: false, verify: false })
+            // What was not shown because it may lag is read again then.
+            let verify = known.observed.is_some();
+            blank(snapshot, After::Later { due_ms: *until_ms, failed: false, verify })
+        }
+        Operation::Wait(Wait::Key { holder, .. }) if !holds_a_key(snapshot, holder) => {
+            // The app shows the key at an account that does not have it in our books: that account is read first.
+            let later = After::Later { due_ms: retry_at(snapshot), failed: true, verify: false };
+            let verify_users = vec![UserId::new(holder.id())];
+            Settlement { verify_users, ..blank(snapshot, later) }
         }
         Operation::Wait(Wait::Key { key, holder, kept }) => {
             let after = After::WaitFor { holder: holder.clone(), key: key.clone() };
-            let evidence = json!({"attribute": key.attribute, "value": key.value_key, "held_by": holder.id()});
+            let evidence =
+                json!({"attribute": key.attribute, "value": key.value_key, "held_by": holder.id()});
             let finding = kept.then_some(Finding { cause: Cause::KeyHeld, evidence });
             Settlement { finding, ..blank(snapshot, after) }
         }
@@ -200,7 +212,8 @@ pub(super) fn without_request(snapshot: &Snapshot, known: &Known, plan: &Plan) -
         settlement.intent = Some((intent.id.clone(), resolution_end(how)));
         settlement.look_again_ms = look_again_ms(snapshot, plan.resolves);
     }
-    settlement.verified = known.observed.is_some() && settlement.after != After::Again;
+    let pending = matches!(settlement.after, After::Again | After::Later { verify: true, .. });
+    settlement.verified = known.observed.is_some() && !pending;
     settlement
 }
 
@@ -234,6 +247,11 @@ pub(super) fn written(snapshot: &Snapshot, write: &Write, intent: IntentId, outc
         Outcome::Conflict(evidence) if matches!(write, Write::Create { .. }) => {
             (conflict(snapshot, evidence), IntentEnd::Rejected)
         }
+        // Somebody else wrote in between: read, merge and write again.
+        Outcome::Rejected(evidence) if evidence.status == Some(412) => {
+            let after = After::Later { due_ms: retry_at(snapshot), failed: true, verify: false };
+            (Settlement { evidence: Some(evidence), ..blank(snapshot, after) }, IntentEnd::NotApplied)
+        }
         Outcome::Rejected(evidence) | Outcome::Conflict(evidence) => {
             (rejected(snapshot, write, evidence), IntentEnd::Rejected)
         }
@@ -261,7 +279,12 @@ fn applied(snapshot: &Snapshot, write: &Write, remote: Option<&Remote>) -> Settl
                 settlement.after = if snapshot_is_group(snapshot) { After::Again } else { After::Done };
             }
             // 2xx without the object: it must be found before it can be linked.
-            None => return unknown(snapshot, Evidence { detail: "created without a body".into(), ..Evidence::default() }),
+            None => {
+                return unknown(
+                    snapshot,
+                    Evidence { detail: "created without a body".into(), ..Evidence::default() },
+                );
+            }
         },
         Write::Update { changes, after, state, keys, .. } => {
             settlement.link = Some(LinkChange {
@@ -284,7 +307,11 @@ fn applied(snapshot: &Snapshot, write: &Write, remote: Option<&Remote>) -> Settl
         }
         Write::Delete { .. } => settlement.link = Some(gone(LinkState::Tombstone)),
         Write::Members { noted, .. } => {
-            settlement.edges = edges_of(write, |added| Some(if added { EdgeState::Present } else { EdgeState::Absent }), false);
+            settlement.edges = edges_of(
+                write,
+                |added| Some(if added { EdgeState::Present } else { EdgeState::Absent }),
+                false,
+            );
             settlement.edges.extend(noted.iter().map(note_result));
             settlement.after = After::Again;
         }
@@ -309,7 +336,9 @@ fn normal_form(sent: &Attributes, doc: &Value) -> Attributes {
     }
     let shown = read_attributes(doc, sent.keys());
     sent.iter()
-        .filter_map(|(path, value)| shown.get(path).filter(|shown| *shown != value).map(|shown| (path.clone(), shown.clone())))
+        .filter_map(|(path, value)| {
+            shown.get(path).filter(|shown| *shown != value).map(|shown| (path.clone(), shown.clone()))
+        })
         .collect()
 }
 
@@ -328,7 +357,9 @@ fn missing(snapshot: &Snapshot, write: &Write, evidence: Evidence) -> Settlement
             settlement.link = Some(gone(LinkState::Tombstone));
             settlement.after = After::Done;
         }
-        Write::Create { .. } => settlement = rejected(snapshot, write, settlement.evidence.unwrap_or_default()),
+        Write::Create { .. } => {
+            settlement = rejected(snapshot, write, settlement.evidence.unwrap_or_default())
+        }
         // The snapshot of the next round shows the object as gone; the policy then decides.
         _ => settlement.after = After::Later { due_ms: snapshot.base().now_ms, failed: false, verify: true },
     }
@@ -336,9 +367,18 @@ fn missing(snapshot: &Snapshot, write: &Write, evidence: Evidence) -> Settlement
 }
 
 fn unknown(snapshot: &Snapshot, evidence: Evidence) -> Settlement {
-    let due_ms = retry_at(snapshot);
-    let after = After::Later { due_ms, failed: true, verify: false };
-    Settlement { evidence: Some(evidence), lane: LaneSignal::Suspect, ..blank(snapshot, after) }
+    repeated(snapshot, evidence)
+}
+
+/// A failure that may pass: tried again later. The first ones raise the question whether the app is well; one subject that
+/// fails again and again while the app is well becomes a task and no longer stops its neighbours.
+fn repeated(snapshot: &Snapshot, evidence: Evidence) -> Settlement {
+    let attempts = snapshot.base().mark.as_ref().map_or(0, |mark| mark.attempts);
+    let after = After::Later { due_ms: retry_at(snapshot), failed: true, verify: false };
+    let answered = evidence.status.is_some();
+    let lane = if answered && attempts >= 2 { LaneSignal::Fine } else { LaneSignal::Suspect };
+    let finding = (answered && attempts >= 4).then(|| Finding::from_answer(Cause::AppRejected, &evidence));
+    Settlement { evidence: Some(evidence), lane, finding, ..blank(snapshot, after) }
 }
 
 /// 409 on a create although the look-up found nothing: look again now, by every key.
@@ -346,7 +386,11 @@ fn conflict(snapshot: &Snapshot, evidence: Evidence) -> Settlement {
     let attempts = snapshot.base().mark.as_ref().map_or(0, |mark| mark.attempts);
     if attempts >= 3 {
         let finding = Finding::from_answer(Cause::HiddenConflict, &evidence);
-        return Settlement { finding: Some(finding), evidence: Some(evidence), ..blank(snapshot, After::Park) };
+        return Settlement {
+            finding: Some(finding),
+            evidence: Some(evidence),
+            ..blank(snapshot, After::Park)
+        };
     }
     let after = After::Later { due_ms: retry_at(snapshot), failed: true, verify: false };
     Settlement { evidence: Some(evidence), ..blank(snapshot, after) }
@@ -355,28 +399,48 @@ fn conflict(snapshot: &Snapshot, evidence: Evidence) -> Settlement {
 fn rejected(snapshot: &Snapshot, write: &Write, evidence: Evidence) -> Settlement {
     let mut settlement = Settlement { evidence: Some(evidence.clone()), ..blank(snapshot, After::Park) };
     if let Write::Members { add, remove, noted, .. } = write {
-        settlement.after = After::Again;
         settlement.edges = noted.iter().map(note_result).collect();
-        if add.len() + remove.len() > 1 {
+        let one = add.len() + remove.len() == 1;
+        if !one || concerns_group(&evidence) {
             settlement.edges.extend(edges_of(write, |_| None, true));
+        }
+        if !concerns_group(&evidence) {
+            settlement.after = After::Again;
+            if one {
+                refuse_member(&mut settlement, write, &evidence);
+            }
             return settlement;
         }
-        // One membership alone: this is the one that the app refuses. Removing who is not there is what was wanted.
-        let result = |added: bool| Some(if added { EdgeState::Refused } else { EdgeState::Absent });
-        settlement.edges.extend(edges_of(write, result, false));
-        if !add.is_empty() {
-            for edge in &mut settlement.edges {
-                if edge.state == EdgeState::Refused {
-                    edge.waits = Some("refused_by_app".into());
-                }
-            }
-            settlement.finding = Some(Finding::from_answer(Cause::MemberRefused, &evidence));
-            settlement.verify_users = add.iter().map(|edge| edge.user.clone()).collect();
-        }
-        return settlement;
     }
     settlement.finding = Some(Finding::from_answer(diagnose_rejection(&evidence), &evidence));
     settlement
+}
+
+/// A refusal that no choice of members would change: halving the request would only repeat it.
+fn concerns_group(evidence: &Evidence) -> bool {
+    matches!(evidence.status, None | Some(300..=399 | 401 | 403 | 405 | 501))
+}
+
+/// One membership alone is refused. To remove somebody who is not there is what was wanted; every other refusal is shown.
+fn refuse_member(settlement: &mut Settlement, write: &Write, evidence: &Evidence) {
+    let Write::Members { add, remove, .. } = write else { return };
+    let not_there =
+        matches!(evidence.status, Some(404 | 410)) || evidence.scim_type.as_deref() == Some("noTarget");
+    if !remove.is_empty() && not_there {
+        settlement.edges.extend(edges_of(write, |_| Some(EdgeState::Absent), false));
+        return;
+    }
+    let (state, code) = if remove.is_empty() {
+        (EdgeState::Refused, "refused_by_app")
+    } else {
+        (EdgeState::Present, "removal_refused")
+    };
+    for mut edge in edges_of(write, |_| Some(state), false) {
+        edge.waits = Some(code.into());
+        settlement.edges.push(edge);
+    }
+    settlement.finding = Some(Finding::from_answer(Cause::MemberRefused, evidence));
+    settlement.verify_users = add.iter().map(|edge| edge.user.clone()).collect();
 }
 
 fn failed(snapshot: &Snapshot, outcome: Outcome) -> Settlement {
@@ -385,8 +449,7 @@ fn failed(snapshot: &Snapshot, outcome: Outcome) -> Settlement {
             Settlement { lane: LaneSignal::Throttled(after_ms), ..blank(snapshot, After::Keep) }
         }
         Outcome::Unauthorized(evidence) | Outcome::Down(evidence) | Outcome::Unknown(evidence) => {
-            let after = After::Later { due_ms: retry_at(snapshot), failed: true, verify: false };
-            Settlement { evidence: Some(evidence), lane: LaneSignal::Suspect, ..blank(snapshot, after) }
+            repeated(snapshot, evidence)
         }
         Outcome::Rejected(evidence) | Outcome::Missing(evidence) | Outcome::Conflict(evidence) => {
             let finding = Finding::from_answer(diagnose_rejection(&evidence), &evidence);
@@ -394,6 +457,10 @@ fn failed(snapshot: &Snapshot, outcome: Outcome) -> Settlement {
         }
         Outcome::Applied(_) | Outcome::Found(_) => blank(snapshot, After::Again),
     }
+}
+
+fn holds_a_key(snapshot: &Snapshot, holder: &Subject) -> bool {
+    matches!(snapshot, Snapshot::User(user) if user.holders.iter().any(|held| held.subject == *holder))
 }
 
 fn retry_at(snapshot: &Snapshot) -> i64 {

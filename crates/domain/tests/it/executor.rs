@@ -86,7 +86,9 @@ fn what_the_guard_staged_or_another_owner_took_sends_nothing() {
         leaver.user.active = false;
         let mut run = Run::new();
         assert!(matches!(until_write(&mut run, snapshot(leaver)), Effect::Intend(_)));
-        let Effect::Finish(finish) = run.step(Event::Intended(intended)) else { panic!("nothing may be sent") };
+        let Effect::Finish(finish) = run.step(Event::Intended(intended)) else {
+            panic!("nothing may be sent")
+        };
         assert_eq!(finish.lane, lane);
     }
 }
@@ -107,5 +109,8 @@ fn a_stranger_that_the_app_returns_for_a_filter_is_not_linked() {
     run.step(Event::Answered(Outcome::Found(vec![stranger.clone()])));
     let effect = run.step(Event::Answered(Outcome::Found(vec![stranger])));
     assert!(matches!(effect, Effect::Owners { .. }));
-    assert!(matches!(run.step(Event::Owners(vec![None])), Effect::Intend(_)), "a new account is created instead");
+    assert!(
+        matches!(run.step(Event::Owners(vec![None])), Effect::Intend(_)),
+        "a new account is created instead"
+    );
 }

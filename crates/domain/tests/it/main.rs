@@ -2,5 +2,6 @@
 #![cfg(test)]
 
 mod executor;
+mod expression;
 mod plan;
 mod subject;

@@ -7,7 +7,7 @@ use domain::snapshot::{KeyHolder, LinkState, UserSnapshot};
 use serde_json::{Value, json};
 
 use crate::subject::{
-    NOW_MS, ada, acknowledged, found, gone, linked, nobody, seen, snapshot, unknown, with_settings,
+    NOW_MS, acknowledged, ada, found, gone, linked, nobody, seen, snapshot, unknown, with_settings,
 };
 
 /// The plan in one line: operation, what it changes, and what it says of an unknown request.
@@ -19,7 +19,9 @@ fn line(user: UserSnapshot, known: &Known) -> String {
         Operation::Wait(Wait::Key { holder, .. }) => format!("wait for {}", holder.id()),
         Operation::Wait(Wait::AppNotActive) => "wait: app not active".to_owned(),
         Operation::Blocked(finding) => format!("blocked {}", finding.cause.code()),
-        Operation::Locate(locate) => format!("locate {} {}={}", locate.external_id, locate.attribute, locate.value),
+        Operation::Locate(locate) => {
+            format!("locate {} {}={}", locate.external_id, locate.attribute, locate.value)
+        }
         Operation::Verify { remote_id, .. } => format!("read {remote_id}"),
         Operation::Adopt { remote, state, .. } => format!("link {} {}", remote.id, state.as_str()),
         Operation::Relink { state } => format!("link becomes {}", state.as_str()),
@@ -75,17 +77,37 @@ fn somebody_without_an_account() {
         ("first of all the app is asked", ada(), Known::default(), "locate id-ada userName=ada"),
         ("nobody there", ada(), nobody(), "create"),
         ("ours is there", ada(), found(&[(Matched::ExternalId, account(json!({})))]), "link r-0 live"),
-        ("ours is there, inactive", ada(), found(&[(Matched::ExternalId, account(json!({"active": false})))]), "link r-0 disabled"),
+        (
+            "ours is there, inactive",
+            ada(),
+            found(&[(Matched::ExternalId, account(json!({"active": false})))]),
+            "link r-0 disabled",
+        ),
         ("made by hand", ada(), by_hand(), "blocked match.needs_decision"),
         ("made by hand, linking on", link_on(ada()), by_hand(), "link r-0 live"),
         ("somebody else's", link_on(ada()), found(&[(Matched::Key, theirs)]), "blocked match.foreign"),
-        ("two of them", link_on(ada()), found(&[(Matched::Key, json!({})), (Matched::Key, json!({}))]), "blocked match.ambiguous"),
+        (
+            "two of them",
+            link_on(ada()),
+            found(&[(Matched::Key, json!({})), (Matched::Key, json!({}))]),
+            "blocked match.ambiguous",
+        ),
         ("hidden from us", ada(), Known { conflict: true, ..nobody() }, "blocked match.hidden"),
         ("create is off", no_create(ada()), nobody(), "blocked switch.create_off"),
-        ("create is off, but ours is there", no_create(ada()), found(&[(Matched::ExternalId, account(json!({})))]), "link r-0 live"),
+        (
+            "create is off, but ours is there",
+            no_create(ada()),
+            found(&[(Matched::ExternalId, account(json!({})))]),
+            "link r-0 live",
+        ),
         ("not assigned", not_assigned(ada()), Known::default(), "nothing"),
         ("inactive", inactive(ada()), Known::default(), "nothing"),
-        ("out of scope", with_settings(ada(), |settings| settings.scope = Some("userType eq \"contractor\"".into())), Known::default(), "nothing"),
+        (
+            "out of scope",
+            with_settings(ada(), |settings| settings.scope = Some("userType eq \"contractor\"".into())),
+            Known::default(),
+            "nothing",
+        ),
     ]);
 }
 
@@ -102,12 +124,32 @@ fn somebody_with_an_account() {
         ("as it should be", linked(ada(), LinkState::Live), Known::default(), "nothing"),
         ("only what changed", renamed.clone(), Known::default(), r#"update {"displayName":"Countess"}"#),
         ("cleared", untitled, Known::default(), r#"update {"userType":null}"#),
-        ("update is off", with_settings(renamed, |settings| settings.update = false), Known::default(), "blocked switch.update_off"),
+        (
+            "update is off",
+            with_settings(renamed, |settings| settings.update = false),
+            Known::default(),
+            "blocked switch.update_off",
+        ),
         ("leaves", inactive(linked(ada(), LinkState::Live)), Known::default(), "deactivate"),
-        ("leaves, switched off", deactivate_off(inactive(linked(ada(), LinkState::Live))), Known::default(), "blocked switch.deactivate_off"),
+        (
+            "leaves, switched off",
+            deactivate_off(inactive(linked(ada(), LinkState::Live))),
+            Known::default(),
+            "blocked switch.deactivate_off",
+        ),
         ("unassigned", not_assigned(linked(ada(), LinkState::Live)), Known::default(), "deactivate"),
-        ("unassigned, delete", delete(not_assigned(linked(ada(), LinkState::Live))), Known::default(), "delete"),
-        ("unassigned, leave", leave(not_assigned(linked(ada(), LinkState::Live))), Known::default(), "link becomes unmanaged"),
+        (
+            "unassigned, delete",
+            delete(not_assigned(linked(ada(), LinkState::Live))),
+            Known::default(),
+            "delete",
+        ),
+        (
+            "unassigned, leave",
+            leave(not_assigned(linked(ada(), LinkState::Live))),
+            Known::default(),
+            "link becomes unmanaged",
+        ),
         ("gone for good", not_assigned(linked(ada(), LinkState::Disabled)), Known::default(), "nothing"),
         ("returns", linked(ada(), LinkState::Disabled), Known::default(), r#"update {"active":true}"#),
     ]);
@@ -122,14 +164,39 @@ fn what_the_app_holds_is_compared_when_it_was_read() {
     check(vec![
         ("a look is due", live(), Known::default(), "read r-1"),
         ("as it should be", live(), seen(account(json!({}))), "nothing"),
-        ("edited by hand", live(), seen(account(json!({"displayName": "X"}))), r#"update {"displayName":"Ada"}"#),
-        ("its own normal form is no change", lower_cased, seen(account(json!({"displayName": "ada"}))), "nothing"),
+        (
+            "edited by hand",
+            live(),
+            seen(account(json!({"displayName": "X"}))),
+            r#"update {"displayName":"Ada"}"#,
+        ),
+        (
+            "its own normal form is no change",
+            lower_cased,
+            seen(account(json!({"displayName": "ada"}))),
+            "nothing",
+        ),
         ("deactivated by hand", live(), seen(account(json!({"active": false}))), r#"update {"active":true}"#),
-        ("a leaver was reactivated", verify(inactive(linked(ada(), LinkState::Disabled))), seen(account(json!({}))), "deactivate"),
+        (
+            "a leaver was reactivated",
+            verify(inactive(linked(ada(), LinkState::Disabled))),
+            seen(account(json!({}))),
+            "deactivate",
+        ),
         ("deleted by hand", live(), gone(), "link becomes lost"),
         ("deleted by hand, ask", ask(live()), gone(), "blocked missing.in_app"),
-        ("a leaver's account is gone", verify(inactive(linked(ada(), LinkState::Disabled))), gone(), "link becomes lost"),
-        ("a lost account is looked up", linked(ada(), LinkState::Lost), Known::default(), "locate id-ada userName=ada"),
+        (
+            "a leaver's account is gone",
+            verify(inactive(linked(ada(), LinkState::Disabled))),
+            gone(),
+            "link becomes lost",
+        ),
+        (
+            "a lost account is looked up",
+            linked(ada(), LinkState::Lost),
+            Known::default(),
+            "locate id-ada userName=ada",
+        ),
     ]);
 }
 
@@ -141,17 +208,57 @@ fn requests_without_an_answer_are_never_blindly_repeated() {
     check(vec![
         ("looked up first", unknown(ada(), "create", 10), Known::default(), "locate id-ada userName=ada"),
         ("it was applied", unknown(ada(), "create", 10), ours(), "link r-0 live; it was applied"),
-        ("the app drops externalId", unknown(ada(), "create", 10), unnamed(), "link r-0 live; it was applied"),
+        (
+            "the app drops externalId",
+            unknown(ada(), "create", 10),
+            unnamed(),
+            "link r-0 live; it was applied",
+        ),
         ("it may still arrive", unknown(ada(), "create", 10), nobody(), "wait 119990 ms"),
         ("it did not arrive", unknown(ada(), "create", 120_000), nobody(), "create; it was not applied"),
-        ("unassigned meanwhile, may still arrive", unknown(not_assigned(ada()), "create", 10), nobody(), "wait 119990 ms"),
-        ("unassigned meanwhile, arrived", unknown(not_assigned(ada()), "create", 10), ours(), "link r-0 live; it was applied"),
-        ("unassigned meanwhile, never arrived", unknown(not_assigned(ada()), "create", 120_000), nobody(), "nothing; it was not applied"),
+        (
+            "unassigned meanwhile, may still arrive",
+            unknown(not_assigned(ada()), "create", 10),
+            nobody(),
+            "wait 119990 ms",
+        ),
+        (
+            "unassigned meanwhile, arrived",
+            unknown(not_assigned(ada()), "create", 10),
+            ours(),
+            "link r-0 live; it was applied",
+        ),
+        (
+            "unassigned meanwhile, never arrived",
+            unknown(not_assigned(ada()), "create", 120_000),
+            nobody(),
+            "nothing; it was not applied",
+        ),
         ("an update is read back", unknown(live(), "update", 10), Known::default(), "read r-1"),
-        ("an update was applied", unknown(live(), "update", 10), seen(account(json!({}))), "nothing; it was applied"),
-        ("an update was lost", unknown(live(), "update", 10), seen(account(json!({"displayName": "old"}))), r#"update {"displayName":"Ada"}; it was not applied"#),
-        ("a deactivation was applied", unknown(inactive(live()), "deactivate", 10), seen(account(json!({"active": false}))), "observe; it was applied"),
-        ("a deletion was applied", unknown(not_assigned(live()), "delete", 10), gone(), "link becomes tombstone; it was applied"),
+        (
+            "an update was applied",
+            unknown(live(), "update", 10),
+            seen(account(json!({}))),
+            "observe; it was applied",
+        ),
+        (
+            "an update was lost",
+            unknown(live(), "update", 10),
+            seen(account(json!({"displayName": "old"}))),
+            r#"update {"displayName":"Ada"}; it was not applied"#,
+        ),
+        (
+            "a deactivation was applied",
+            unknown(inactive(live()), "deactivate", 10),
+            seen(account(json!({"active": false}))),
+            "observe; it was applied",
+        ),
+        (
+            "a deletion was applied",
+            unknown(not_assigned(live()), "delete", 10),
+            gone(),
+            "link becomes tombstone; it was applied",
+        ),
     ]);
 }
 

@@ -27,7 +27,13 @@ pub(crate) fn ada() -> UserSnapshot {
             app: Arc::new(CompiledApp::compile(app).unwrap()),
             link: None,
             intent: None,
-            mark: Some(MarkView { generation: 1, wave: WaveId::new("w"), released: false, verify_ms: None, attempts: 0 }),
+            mark: Some(MarkView {
+                generation: 1,
+                wave: WaveId::new("w"),
+                released: false,
+                verify_ms: None,
+                attempts: 0,
+            }),
         },
         user: User {
             id: UserId::new("id-ada"),
@@ -56,7 +62,13 @@ pub(crate) fn with_settings(mut user: UserSnapshot, edit: impl Fn(&mut AppSettin
 
 /// What the app acknowledged of a converged `ada`.
 pub(crate) fn acknowledged() -> Attributes {
-    let fields = [("userName", json!("ada")), ("displayName", json!("Ada")), ("userType", json!("employee")), ("externalId", json!("id-ada")), ("active", json!(true))];
+    let fields = [
+        ("userName", json!("ada")),
+        ("displayName", json!("Ada")),
+        ("userType", json!("employee")),
+        ("externalId", json!("id-ada")),
+        ("active", json!(true)),
+    ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -78,7 +90,8 @@ pub(crate) fn linked(mut user: UserSnapshot, state: LinkState) -> UserSnapshot {
 
 /// With a request of this kind whose outcome is not known, sent so many milliseconds ago.
 pub(crate) fn unknown(mut user: UserSnapshot, kind: &str, ago_ms: i64) -> UserSnapshot {
-    user.base.intent = Some(OpenIntent { id: IntentId::new("i-1"), kind: kind.into(), sent_ms: NOW_MS - ago_ms });
+    user.base.intent =
+        Some(OpenIntent { id: IntentId::new("i-1"), kind: kind.into(), sent_ms: NOW_MS - ago_ms });
     user
 }
 
@@ -99,7 +112,11 @@ pub(crate) fn found(candidates: &[(Matched, Value)]) -> Known {
     let candidates = candidates
         .iter()
         .enumerate()
-        .map(|(n, (matched, doc))| Candidate { remote: remote(&format!("r-{n}"), doc.clone()), matched: *matched, taken_by: None })
+        .map(|(n, (matched, doc))| Candidate {
+            remote: remote(&format!("r-{n}"), doc.clone()),
+            matched: *matched,
+            taken_by: None,
+        })
         .collect();
     Known { candidates: Some(candidates), ..Known::default() }
 }

@@ -105,7 +105,8 @@ fn encode(text: &str) -> String {
 /// What an answer, or its absence, means for the call. `now_ms` is for a Retry-After that is a date.
 pub fn outcome(call: &Call, result: Result<HttpAnswer, TransportError>, now_ms: i64) -> Outcome {
     let wire = request(call);
-    let name = format!("{} {}", wire.method, wire.path);
+    // A filter holds personal data; the path is enough to know the request again.
+    let name = format!("{} {}", wire.method, wire.path.split('?').next().unwrap_or_default());
     let is_read = wire.method == "GET";
     let answer = match result {
         Ok(answer) => answer,
@@ -128,8 +129,8 @@ pub fn outcome(call: &Call, result: Result<HttpAnswer, TransportError>, now_ms: 
         500..=599 if evidence().detail.contains("REQUEST_LIMIT_EXCEEDED") => {
             Outcome::Throttled { after_ms: retry_after_ms(answer.retry_after.as_deref(), now_ms) }
         }
-        // "Come back later" with a time is the app's own word that it did nothing.
-        503 if answer.retry_after.is_some() => {
+        // "Come back later" with a time. For a write it is no proof that nothing was done.
+        503 if answer.retry_after.is_some() && is_read => {
             Outcome::Throttled { after_ms: retry_after_ms(answer.retry_after.as_deref(), now_ms) }
         }
         500..=599 if is_read => Outcome::Down(evidence()),
@@ -187,9 +188,8 @@ fn evidence(request: &str, answer: &HttpAnswer) -> Evidence {
     let text = String::from_utf8_lossy(&answer.body);
     let parsed =
         serde_json::from_slice::<Value>(&answer.body).ok().and_then(|json| ScimError::from_json(&json));
-    let detail = parsed
-        .as_ref()
-        .map_or_else(|| text.chars().take(EVIDENCE_CAP).collect(), |error| error.detail.clone());
+    let words = parsed.as_ref().map_or(text.as_ref(), |error| error.detail.as_str());
+    let detail = words.chars().take(EVIDENCE_CAP).collect();
     Evidence {
         request: request.to_owned(),
         status: Some(answer.status),

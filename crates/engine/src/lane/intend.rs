@@ -5,10 +5,10 @@ use domain::executor::IntentEnd;
 use domain::executor::{Intended, Intention};
 use domain::ids::{AppId, GroupId, IntentId, Subject, TaskId};
 use domain::plan::{Resolution, Write};
-use domain::snapshot::{CompiledApp, MarkView};
+use domain::snapshot::{CompiledApp, LinkState, MarkView};
 use serde_json::{Value, json};
 use store::Tx;
-use store::repo::{edge, intent, lane, link, mark, task};
+use store::repo::{app, edge, intent, lane, link, mark, task};
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -17,12 +17,12 @@ use crate::error::EngineError;
 pub fn intend(
     tx: &mut Tx<'_>,
     context: &mut Context,
-    app: &CompiledApp,
+    compiled: &CompiledApp,
     subject: &Subject,
     fence: i64,
     intention: &Intention,
 ) -> Result<Intended, EngineError> {
-    let app_id = &app.app.id;
+    let app_id = &compiled.app.id;
     if lane::fence(tx, &context.tenant, app_id)? != fence {
         return Ok(Intended::Fenced);
     }
@@ -30,8 +30,10 @@ pub fn intend(
         return Ok(Intended::Superseded);
     };
     let link = link::get(tx, &context.tenant, app_id, subject.id())?;
+    let lost = link.as_ref().is_some_and(|link| link.state == LinkState::Lost);
     let link_generation = link.map_or(0, |link| link.generation);
-    if current.generation != intention.mark_generation || link_generation != intention.link_generation {
+    let same_app = app::version(tx, &context.tenant, app_id)? == Some(compiled.app.version);
+    if current.generation != intention.mark_generation || link_generation != intention.link_generation || !same_app {
         return Ok(Intended::Superseded);
     }
     if let Some((id, how)) = &intention.resolves {
@@ -47,9 +49,11 @@ pub fn intend(
             edge::unsure_until(tx, &context.tenant, app_id, group, at_ms)?;
         }
     }
-    if intention.write.is_destructive()
+    // To create again what the app has lost is guarded too: an app that lost everything is more likely the wrong app.
+    let recreates = lost && matches!(intention.write, Write::Create { .. });
+    if (intention.write.is_destructive() || recreates)
         && !current.released
-        && !guard(tx, context, app, subject, intention, &current)?
+        && !guard(tx, context, compiled, subject, intention, &current)?
     {
         return Ok(Intended::Staged);
     }
@@ -90,30 +94,41 @@ fn guard(
 ) -> Result<bool, EngineError> {
     let app_id = &app.app.id;
     let tenant = context.tenant.clone();
-    let stage = |tx: &mut Tx<'_>| {
-        let state = ("staged", None, Some("guard"));
+    let stage = |tx: &mut Tx<'_>, reason: &str| {
+        let state = ("staged", None, Some(reason));
         mark::set_state(tx, &tenant, app_id, subject.id(), current.generation, state)
     };
     if let Some((candidates, limit)) = intention.removal_limit {
-        if candidates <= limit {
+        let sent = lane::guard_sum(tx, &tenant, app_id, subject.id(), context.now_ms)?;
+        if sent + candidates <= limit {
+            lane::guard_add(tx, &tenant, app_id, subject.id(), context.now_ms, removals(&intention.write))?;
             return Ok(true);
         }
-        stage(tx)?;
-        let evidence = json!({"memberships_to_remove": candidates, "allowed": limit});
+        stage(tx, mark::STAGED_MEMBERS)?;
+        let evidence = json!({"memberships_to_remove": candidates, "removed_in_24_hours": sent, "allowed": limit});
         open_held(tx, context, app_id, Some(subject), evidence)?;
         return Ok(false);
     }
     if mark::wave_is_open(tx, &context.tenant, app_id, &current.wave, subject.id())? {
-        stage(tx)?;
+        stage(tx, "guard")?;
         return Ok(false);
     }
     let staged = mark::staged_in_wave(tx, &context.tenant, app_id, &current.wave)? + 1;
     if allow(tx, context, app, staged)? {
         mark::release(tx, &context.tenant, app_id, Some(&current.wave))?;
+        // It is counted once, however often it has to be tried.
+        mark::set_state(tx, &context.tenant, app_id, subject.id(), current.generation, ("released", None, None))?;
         return Ok(true);
     }
-    stage(tx)?;
+    stage(tx, "guard")?;
     Ok(false)
+}
+
+fn removals(write: &Write) -> i64 {
+    match write {
+        Write::Members { remove, .. } => i64::try_from(remove.len()).unwrap_or(i64::MAX),
+        _ => 0,
+    }
 }
 
 /// Releases the waves that are planned to their end and within the threshold; opens a task for those that are not.
@@ -146,14 +161,14 @@ fn allow(
     let app_id = &app.app.id;
     let live = link::count_live(tx, &context.tenant, app_id)?;
     let threshold = app.app.settings.guard_threshold(live);
-    let sent = lane::guard_sum(tx, &context.tenant, app_id, context.now_ms)?;
+    let sent = lane::guard_sum(tx, &context.tenant, app_id, "", context.now_ms)?;
     if sent + effects > threshold {
         let evidence =
             json!({"due": effects, "sent_in_24_hours": sent, "allowed": threshold, "live_accounts": live});
         open_held(tx, context, app_id, None, evidence)?;
         return Ok(false);
     }
-    lane::guard_add(tx, &context.tenant, app_id, context.now_ms, effects)?;
+    lane::guard_add(tx, &context.tenant, app_id, "", context.now_ms, effects)?;
     task::close_of_app(tx, &context.tenant, app_id, Cause::GuardHeld, context.now_ms)?;
     Ok(true)
 }

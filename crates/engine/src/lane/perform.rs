@@ -18,6 +18,7 @@ use crate::context::Engine;
 use crate::error::EngineError;
 use crate::snapshot::{Scope, load};
 use crate::transport::Transport;
+use store::repo::intent;
 
 /// What all runs of a lane share.
 pub struct Shared {
@@ -69,8 +70,8 @@ pub async fn run_subject(
     loop {
         event = match run.step(event) {
             Effect::Load { edges } => {
-                let loaded = load_subject(shared, subject, edges).await?;
-                state.note(loaded.as_ref());
+                let (loaded, tried) = load_subject(shared, subject, edges).await?;
+                state.note(loaded.as_ref(), tried);
                 tell("load", "directory, link and policies were read".into());
                 Event::Loaded(loaded)
             }
@@ -126,12 +127,11 @@ struct RunState {
 }
 
 impl RunState {
-    /// The inventory answers only first looks: after a failure or an unknown outcome the app itself is asked.
-    fn note(&mut self, snapshot: Option<&Snapshot>) {
+    /// The inventory answers only first looks: once a request was announced the app itself is asked.
+    fn note(&mut self, snapshot: Option<&Snapshot>, tried: bool) {
         let Some(base) = snapshot.map(Snapshot::base) else { return };
         self.app = Some(base.app.clone());
-        let first = base.mark.as_ref().is_none_or(|mark| mark.attempts == 0);
-        self.may_use_inventory = first && base.intent.is_none() && base.link.is_none();
+        self.may_use_inventory = !tried && base.link.is_none();
     }
 
     fn app(&self) -> Result<Arc<CompiledApp>, EngineError> {
@@ -141,11 +141,12 @@ impl RunState {
     }
 }
 
+/// The snapshot, and whether a request was ever announced for the subject.
 async fn load_subject(
     shared: &Shared,
     subject: &Subject,
     edges: usize,
-) -> Result<Option<Snapshot>, EngineError> {
+) -> Result<(Option<Snapshot>, bool), EngineError> {
     let (apps, tenant, app_id) = (shared.engine.apps.clone(), shared.tenant.clone(), shared.app.clone());
     let (subject, now_ms) = (subject.clone(), shared.engine.env.now_ms());
     shared
@@ -153,7 +154,10 @@ async fn load_subject(
         .read(move |tx| {
             let app = apps.get(tx, &tenant, &app_id)?;
             let scope = Scope { tenant: tenant.clone(), app, now_ms, with_groups: false };
-            load(tx, &scope, &subject, edges)
+            let loaded = load(tx, &scope, &subject, edges)?;
+            let unlinked = loaded.as_ref().is_some_and(|loaded| loaded.base().link.is_none());
+            let tried = unlinked && intent::any(tx, &tenant, &app_id, subject.id())?;
+            Ok((loaded, tried))
         })
         .await
 }

@@ -93,13 +93,19 @@ impl Owned {
         let lease_ms = settings.request_timeout_ms.saturating_add(LEASE_MARGIN_MS);
         let slack_ms = lease_ms - settings.request_timeout_ms - RECORD_MARGIN_MS;
         let before_ms = engine.env.monotonic_ms();
-        let fence = take(engine, tenant, app, lease_ms).await?;
+        let (fence, not_before_ms) = take(engine, tenant, app, lease_ms).await?;
+        let pace = Pace::new(settings.rate_per_second, settings.concurrency);
+        let pause_ms = not_before_ms - engine.env.now_ms();
+        if pause_ms > 0 {
+            // The app asked an earlier run for this pause.
+            pace.throttled(before_ms, pause_ms);
+        }
         let shared = Shared {
             engine: engine.clone(),
             tenant: tenant.clone(),
             app: app.clone(),
             transport,
-            pace: Pace::new(settings.rate_per_second, settings.concurrency),
+            pace,
             fence,
             inventory: None,
             requests: AtomicU64::new(0),
@@ -169,8 +175,8 @@ impl Owned {
     }
 }
 
-/// Becomes the owner of the lane; every open intent of an earlier owner is unknown from now on.
-async fn take(engine: &Engine, tenant: &TenantId, app: &AppId, lease_ms: i64) -> Result<i64, EngineError> {
+/// Becomes the owner of the lane: its number, and until when the app asked for a pause. Every open intent of an earlier owner is unknown from now on.
+async fn take(engine: &Engine, tenant: &TenantId, app: &AppId, lease_ms: i64) -> Result<(i64, i64), EngineError> {
     let (app, env) = (app.clone(), engine.env.clone());
     let owner = env.process_name();
     engine
@@ -189,7 +195,7 @@ async fn take(engine: &Engine, tenant: &TenantId, app: &AppId, lease_ms: i64) ->
                 .ok_or_else(|| EngineError::Busy("another process took the app's lane; try again".into()))?;
             intent::disown(tx, &context.tenant, &app, fence)?;
             mark::wake_waiting(tx, &context.tenant, &app, context.now_ms)?;
-            Ok(fence)
+            Ok((fence, lane.not_before_ms))
         })
         .await
 }
@@ -209,6 +215,9 @@ enum Idle {
 impl Lane {
     async fn drive(&mut self, wait: bool, progress: Progress<'_>) -> Result<(), EngineError> {
         loop {
+            if !self.is_active().await? {
+                return Ok(());
+            }
             if let Some(pause_ms) = self.held().await? {
                 if !wait && pause_ms > 0 {
                     return Ok(());
@@ -266,7 +275,14 @@ impl Lane {
                     (subject, result)
                 });
             }
-            let Some((subject, result)) = running.next().await else { break };
+            let next = tokio::select! {
+                next = running.next() => next,
+                () = tokio::time::sleep(Duration::from_secs(5)) => {
+                    self.owned.renew_if_due().await?;
+                    continue;
+                }
+            };
+            let Some((subject, result)) = next else { break };
             busy.remove(&subject);
             any = true;
             let finish = result?;
@@ -297,6 +313,9 @@ impl Lane {
             self.owned.shared.app.clone(),
             self.owned.shared.engine.env.now_ms(),
         );
+        if !self.is_active().await? {
+            return Ok(vec![]);
+        }
         if self.owned.shared.pace.pause_left(self.owned.shared.engine.env.monotonic_ms()) > 0 {
             return Ok(vec![]);
         }
@@ -316,6 +335,12 @@ impl Lane {
             self.groups_ms = monotonic_ms;
         }
         Ok(due)
+    }
+
+    /// False once somebody has paused the app: nothing more is begun.
+    async fn is_active(&self) -> Result<bool, EngineError> {
+        let shared = &self.owned.shared;
+        Ok(shared.engine.app(&shared.tenant, &shared.app).await?.app.state == AppState::Active)
     }
 
     fn count(&mut self, finish: &Finish) {

@@ -68,7 +68,7 @@ pub fn settle(
     }
     let mut after = if conflict.is_some() { &After::Park } else { &settlement.after };
     if let (Some(group), true) = (group_of(subject), settlement.verified)
-        && edge::recheck(tx, &context.tenant, app_id, group, context.now_ms)? > 0
+        && edge::recheck(tx, &context.tenant, app_id, group, settlement.planned_ms)? > 0
     {
         after = &After::Keep;
     }
@@ -78,7 +78,7 @@ pub fn settle(
         mark::wake(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;
     }
     if settlement.verified {
-        mark::clear_verify(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;
+        mark::clear_verify(tx, &context.tenant, app_id, subject.id(), settlement.planned_ms)?;
     }
     if let Some(at_ms) = settlement.look_again_ms {
         mark::look_again(tx, &context.tenant, app_id, subject.id(), at_ms)?;
@@ -212,6 +212,10 @@ fn group_link_changed(
     group: &GroupId,
     state: LinkState,
 ) -> Result<(), EngineError> {
+    if matches!(state, LinkState::Lost | LinkState::Tombstone | LinkState::Unmanaged) {
+        // A group of the same name may have been waiting for this one's place.
+        mark::wake_parked(tx, &context.tenant, app_id, Cause::MatchForeign.code(), context.now_ms)?;
+    }
     match state {
         LinkState::Lost => edge::group_gone(tx, &context.tenant, app_id, group)?,
         LinkState::Tombstone | LinkState::Unmanaged => {
@@ -267,7 +271,8 @@ fn move_mark(
     let (tenant, id, generation) = (&context.tenant, subject.id(), settlement.mark_generation);
     match after {
         After::Done => match mark::get(tx, tenant, app_id, id)?.and_then(|mark| mark.verify_ms) {
-            Some(due_ms) if due_ms > context.now_ms => {
+            // A look that was not due yet when this was planned is still to be taken.
+            Some(due_ms) if due_ms > settlement.planned_ms => {
                 let later = Later { due_ms, failed: false, verify_ms: Some(due_ms) };
                 mark::later(tx, tenant, app_id, id, generation, later)?;
             }

@@ -9,6 +9,7 @@
 
 mod compare;
 mod csv;
+mod documents;
 mod job;
 mod members;
 mod plan;
@@ -27,6 +28,7 @@ use plan::Plan;
 use problem::Problems;
 use table::{Pairs, Table};
 
+pub use documents::{Documents, documents};
 pub use job::{Resumed, resume};
 
 /// What to load. At least one file.

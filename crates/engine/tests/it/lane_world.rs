@@ -9,6 +9,7 @@ use domain::app::{AppSettings, AppState};
 use domain::directory::{Change, Member};
 use domain::ids::{GroupId, TenantId, UserId};
 use engine::apps::{self, Target};
+use engine::compare::Purpose;
 use engine::lane::run::{LaneReport, run_lane};
 use engine::seal::SealingKey;
 use engine::transport::Transport;
@@ -85,6 +86,7 @@ impl LaneWorld {
             base_url: format!("http://{}/scim/v2", running.addr),
             allow_private: true,
             in_flight_window_ms: 400,
+            read_lag_ms: 0,
             request_timeout_ms: 2_000,
             ..AppSettings::default()
         };
@@ -150,7 +152,9 @@ impl LaneWorld {
         let found = apps::find(&self.engine, &self.tenant, self.app_name).await.unwrap();
         let transport = self.transport().await;
         let comparison =
-            engine::compare::compare(&self.engine, &self.tenant, &found.id, &transport).await.unwrap();
+            engine::compare::compare(&self.engine, &self.tenant, &found.id, &transport, Purpose::Repair)
+                .await
+                .unwrap();
         assert!(comparison.users.unwrap().complete);
         self.sync(true).await;
         comparison.findings.len()

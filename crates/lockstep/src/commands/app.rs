@@ -88,12 +88,12 @@ pub(crate) enum Command {
         /// The app's name
         app: String,
     },
-    /// Read the whole app and find what differs; the next sync repairs it
-    #[command(after_help = "Example:\n  lockstep app compare crm && lockstep sync --app crm")]
+    /// Read the whole app, find what differs and repair it
+    #[command(after_help = "Example:\n  lockstep app compare crm --report-only")]
     Compare {
         /// The app's name
         app: String,
-        /// Only check that the app can be read to its end; compare and mark nothing
+        /// Show what differs, change nothing
         #[arg(long)]
         report_only: bool,
     },

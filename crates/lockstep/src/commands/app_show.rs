@@ -1,9 +1,9 @@
 //! `app list`, `app show`, `app assignments` and `app compare`.
 
-use domain::app::App;
+use domain::app::{App, AppState};
 use domain::ids::{Subject, TenantId};
-use engine::compare::{Comparison, Difference, compare as compare_app};
-use engine::listing::{Listing, read_all};
+use engine::compare::{Comparison, Difference, Purpose, compare as compare_app};
+use engine::lane::run::run_lane;
 use engine::{apps, dispatch};
 use serde_json::{Value, json};
 use store::repo::{app as app_rows, group, user};
@@ -118,31 +118,28 @@ pub(crate) async fn compare(
 ) -> Result<Exit, CliError> {
     let app = session.app(tenant, name).await?;
     let transport = session.transport(tenant, &app).await?;
-    if report_only {
-        let env = session.engine.env.as_ref();
-        let users = read_all(&transport, env, "/Users").await;
-        let groups = read_all(&transport, env, "/Groups").await;
-        return report_counts(session, &users, &groups);
-    }
+    let repairs = !report_only && app.state == AppState::Active;
+    let purpose = if repairs { Purpose::Repair } else { Purpose::Report };
     dispatch::dispatch_all(&session.engine, tenant).await?;
-    let found = compare_app(&session.engine, tenant, &app.id, &transport).await?;
+    let found = compare_app(&session.engine, tenant, &app.id, &transport, purpose).await?;
     let names = names(session, tenant, &found.findings).await?;
-    session.output.show(&found, || comparison_in_words(&found, &names, &app.name))?;
+    let repaired = if repairs && !found.findings.is_empty() {
+        Some(run_lane(&session.engine, tenant, &app.id, transport, false, &|_, _| {}).await?)
+    } else {
+        None
+    };
+    let value = json!({"comparison": found, "repaired": repaired});
+    session.output.show(&value, || {
+        let end = match &repaired {
+            Some(report) => format!("repaired: {}", super::sync::applied(&report.applied)),
+            None if found.findings.is_empty() => "nothing to repair".into(),
+            None => format!("nothing was repaired; to repair: lockstep app compare {} (of an active app)", app.name),
+        };
+        format!("{}\n{end}", comparison_in_words(&found, &names))
+    })?;
     let complete =
         [&found.users, &found.groups].iter().all(|proof| proof.as_ref().is_some_and(|proof| proof.complete));
     Ok(if complete { Exit::Done } else { Exit::Failed })
-}
-
-fn report_counts(session: &Session, users: &Listing, groups: &Listing) -> Result<Exit, CliError> {
-    let value = json!({"users": users.proof, "groups": groups.proof});
-    session.output.show(&value, || {
-        let rows = [("users", users), ("groups", groups)].map(|(name, listing)| {
-            let proof = &listing.proof;
-            vec![name.to_owned(), proof.total.to_string(), proof.read.to_string(), complete(proof)]
-        });
-        table(&["kind", "says", "read", "complete"], rows.into())
-    })?;
-    Ok(if users.proof.complete && groups.proof.complete { Exit::Done } else { Exit::Failed })
 }
 
 fn complete(proof: &engine::listing::Proof) -> String {
@@ -176,7 +173,7 @@ pub(crate) async fn names(
     Ok(names)
 }
 
-fn comparison_in_words(found: &Comparison, names: &[String], app: &str) -> String {
+fn comparison_in_words(found: &Comparison, names: &[String]) -> String {
     let mut lines = vec![];
     for (kind, proof) in [("users", &found.users), ("groups", &found.groups)] {
         if let Some(proof) = proof {
@@ -207,6 +204,6 @@ fn comparison_in_words(found: &Comparison, names: &[String], app: &str) -> Strin
     if found.findings.len() > SHOWN {
         lines.push(format!("... and {} more (-o json shows all)", found.findings.len() - SHOWN));
     }
-    lines.push(format!("\ndifferences: {}; repair them: lockstep sync --app {app}", found.findings.len()));
+    lines.push(format!("\ndifferences: {}", found.findings.len()));
     lines.join("\n")
 }

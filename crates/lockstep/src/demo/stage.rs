@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::app::{App as ConnectedApp, AppSettings, AppState};
 use domain::ids::TenantId;
 use engine::apps::{self, Target};
-use engine::compare::{Comparison, compare};
+use engine::compare::{Comparison, Purpose, compare};
 use engine::lane::run::run_lane;
 use engine::load::{LoadFile, LoadRequest, load};
 use engine::{EngineError, audit_log, directory, tenants};
@@ -114,7 +114,7 @@ impl Stage {
     /// The full comparison.
     pub(crate) async fn compare(&self) -> Result<Comparison, CliError> {
         let transport = self.session.transport(&self.tenant, &self.app).await?;
-        Ok(compare(&self.session.engine, &self.tenant, &self.app.id, &transport).await?)
+        Ok(compare(&self.session.engine, &self.tenant, &self.app.id, &transport, Purpose::Repair).await?)
     }
 
     /// Reads the app over plain HTTP.

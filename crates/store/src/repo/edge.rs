@@ -59,14 +59,15 @@ statement!(
     "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND user_id = $3
        AND (waits IS NOT NULL OR state <> 'present')"
 );
+// A dirty membership may be in a request that was planned while the account was live.
 statement!(
     USER_DISABLED,
     "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND user_id = $3
-       AND state <> 'absent'"
+       AND (state <> 'absent' OR dirty)"
 );
 statement!(
     USER_GONE,
-    "UPDATE edge SET state = 'absent', dirty = FALSE, generation = generation + 1, waits = 'missing_in_app'
+    "UPDATE edge SET state = 'absent', dirty = TRUE, generation = generation + 1, waits = NULL
       WHERE tenant = $1 AND app = $2 AND user_id = $3"
 );
 statement!(
@@ -81,7 +82,8 @@ statement!(
 statement!(GROUP_FORGET, "DELETE FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3");
 statement!(
     RETRY_REFUSED,
-    "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'refused'"
+    "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND group_id = $3
+       AND waits IN ('refused_by_app', 'removal_refused')"
 );
 statement!(
     COUNT,
@@ -89,7 +91,18 @@ statement!(
 );
 statement!(
     COUNT_DIRTY_PRESENT,
-    "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND dirty AND state IN ('present', 'unknown')"
+    "WITH RECURSIVE down(tenant, id) AS (
+       SELECT tenant, id FROM grp WHERE tenant = $1 AND id = $3 AND deleted_ms IS NULL
+       UNION
+       SELECT m.tenant, m.member_id FROM down
+         JOIN member m ON m.tenant = down.tenant AND m.group_id = down.id AND m.kind = 'group'
+         LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id
+        WHERE g.deleted_ms IS NULL)
+     SELECT COUNT(*) FROM edge e
+       JOIN link l ON l.tenant = e.tenant AND l.app = e.app AND l.subject = e.user_id AND l.state = 'live'
+      WHERE e.tenant = $1 AND e.app = $2 AND e.group_id = $3 AND e.dirty AND e.state IN ('present', 'unknown')
+        AND NOT EXISTS (SELECT 1 FROM member m WHERE m.tenant = $1 AND m.member_id = e.user_id
+                          AND m.group_id IN (SELECT id FROM down))"
 );
 statement!(
     OF_GROUP,
@@ -106,7 +119,8 @@ statement!(
 statement!(
     OBSERVE,
     "UPDATE edge SET state = $5, dirty = TRUE, generation = generation + 1
-      WHERE tenant = $1 AND app = $2 AND group_id = $3 AND user_id = $4 AND NOT dirty AND state <> $5 AND changed_ms < $6"
+      WHERE tenant = $1 AND app = $2 AND group_id = $3 AND user_id = $4 AND NOT dirty AND state <> $5
+       AND NOT (state = 'refused' AND $5 = 'absent') AND changed_ms < $6"
 );
 statement!(WAITING, "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND waits IS NOT NULL");
 statement!(PRESENT, "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND state = 'present'");
@@ -118,7 +132,8 @@ statement!(
 
 statement!(
     HAS_REFUSED,
-    "SELECT 1 FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'refused' LIMIT 1"
+    "SELECT 1 FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3
+       AND waits IN ('refused_by_app', 'removal_refused') LIMIT 1"
 );
 
 /// A membership as lists show it.

@@ -14,8 +14,9 @@ statement!(
 );
 statement!(
     OPEN,
-    "SELECT id, kind, sent_ms, state FROM intent WHERE tenant = $1 AND app = $2 AND subject = $3 AND state IN ('open', 'unknown')"
+    "SELECT id, kind, COALESCE(settled_ms, sent_ms), state FROM intent WHERE tenant = $1 AND app = $2 AND subject = $3 AND state IN ('open', 'unknown')"
 );
+statement!(ANY, "SELECT 1 FROM intent WHERE tenant = $1 AND app = $2 AND subject = $3 LIMIT 1");
 statement!(
     SETTLE,
     "UPDATE intent SET state = $3, settled_ms = $4, status = $5, evidence = $6 WHERE tenant = $1 AND id = $2
@@ -85,6 +86,12 @@ pub fn open(
     tx.optional(&OPEN, &[tenant.as_str().into(), app.as_str().into(), subject.into()], |row| {
         Ok(OpenIntent { id: IntentId::new(row.text(0)?), kind: row.text(1)?, sent_ms: row.int(2)? })
     })
+}
+
+/// True if a request was ever announced for the subject.
+pub fn any(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, subject: &str) -> Result<bool, StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), subject.into()];
+    Ok(tx.optional(&ANY, &params, |_| Ok(()))?.is_some())
 }
 
 /// Records the outcome; false if it was recorded before.

@@ -44,12 +44,12 @@ statement!(
 );
 statement!(
     GUARD_ADD,
-    "INSERT INTO guard_count(tenant, app, hour, sent) VALUES ($1, $2, $3, $4)
-     ON CONFLICT (tenant, app, hour) DO UPDATE SET sent = guard_count.sent + excluded.sent"
+    "INSERT INTO guard_count(tenant, app, scope, hour, sent) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (tenant, app, scope, hour) DO UPDATE SET sent = guard_count.sent + excluded.sent"
 );
 statement!(
     GUARD_SUM,
-    "SELECT CAST(COALESCE(SUM(sent), 0) AS BIGINT) FROM guard_count WHERE tenant = $1 AND app = $2 AND hour > $3"
+    "SELECT CAST(COALESCE(SUM(sent), 0) AS BIGINT) FROM guard_count WHERE tenant = $1 AND app = $2 AND scope = $3 AND hour > $4"
 );
 statement!(GUARD_RESET, "DELETE FROM guard_count WHERE tenant = $1 AND app = $2");
 
@@ -163,23 +163,30 @@ pub fn not_before(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, until_ms: i64
     tx.exec(&NOT_BEFORE, &params).map(drop)
 }
 
-/// Counts destructive effects that are about to be sent.
+/// Counts destructive effects that are about to be sent; `scope` is a group for removed members, else empty.
 pub fn guard_add(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     app: &AppId,
+    scope: &str,
     now_ms: i64,
     effects: i64,
 ) -> Result<(), StoreError> {
     let mut params = key(tenant, app);
-    params.extend([(now_ms / HOUR_MS).into(), effects.into()]);
+    params.extend([scope.into(), (now_ms / HOUR_MS).into(), effects.into()]);
     tx.exec(&GUARD_ADD, &params).map(drop)
 }
 
 /// Destructive effects of the last 24 hours.
-pub fn guard_sum(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, now_ms: i64) -> Result<i64, StoreError> {
+pub fn guard_sum(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    scope: &str,
+    now_ms: i64,
+) -> Result<i64, StoreError> {
     let mut params = key(tenant, app);
-    params.push((now_ms / HOUR_MS - 24).into());
+    params.extend([scope.into(), (now_ms / HOUR_MS - 24).into()]);
     tx.one(&GUARD_SUM, &params, |row| row.int(0))
 }
 

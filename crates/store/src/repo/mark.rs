@@ -10,9 +10,10 @@ statement!(
     "INSERT INTO mark(tenant, app, subject, kind, state, generation, wave, priority, due_ms, attempts, verify_ms, waits_on, reason, created_ms)
      VALUES ($1, $2, $3, $4, 'ready', 1, $5, $6, $7, 0, $8, NULL, NULL, $7)
      ON CONFLICT (tenant, app, subject) DO UPDATE SET
-       state = CASE WHEN mark.state IN ('released', 'ready') THEN mark.state ELSE 'ready' END,
+       state = CASE WHEN mark.state = 'released' AND (mark.kind = 'user' OR mark.wave = excluded.wave) THEN 'released'
+                    ELSE 'ready' END,
        generation = mark.generation + 1,
-       wave = CASE WHEN mark.state = 'released' THEN mark.wave ELSE excluded.wave END,
+       wave = CASE WHEN mark.state = 'released' AND mark.kind = 'user' THEN mark.wave ELSE excluded.wave END,
        priority = CASE WHEN excluded.priority < mark.priority THEN excluded.priority ELSE mark.priority END,
        due_ms = CASE WHEN excluded.due_ms < mark.due_ms THEN excluded.due_ms ELSE mark.due_ms END,
        attempts = 0,
@@ -32,7 +33,7 @@ statement!(
 );
 statement!(
     GET,
-    "SELECT generation, wave, state, verify_ms, attempts FROM mark WHERE tenant = $1 AND app = $2 AND subject = $3"
+    "SELECT generation, wave, state, verify_ms, attempts, look_again_ms FROM mark WHERE tenant = $1 AND app = $2 AND subject = $3"
 );
 statement!(
     GET_ROW,
@@ -51,11 +52,14 @@ statement!(
 );
 statement!(
     CLEAR_VERIFY,
-    "UPDATE mark SET verify_ms = NULL WHERE tenant = $1 AND app = $2 AND subject = $3 AND verify_ms <= $4"
+    "UPDATE mark SET verify_ms = CASE WHEN verify_ms <= $4 THEN NULL ELSE verify_ms END,
+       look_again_ms = CASE WHEN look_again_ms <= $4 THEN NULL ELSE look_again_ms END
+      WHERE tenant = $1 AND app = $2 AND subject = $3"
 );
 statement!(
     LOOK_AGAIN,
-    "UPDATE mark SET verify_ms = $4 WHERE tenant = $1 AND app = $2 AND subject = $3 AND (verify_ms IS NULL OR verify_ms < $4)"
+    "UPDATE mark SET look_again_ms = $4 WHERE tenant = $1 AND app = $2 AND subject = $3
+       AND (look_again_ms IS NULL OR look_again_ms < $4)"
 );
 statement!(
     WAKE,
@@ -70,6 +74,10 @@ statement!(
     "SELECT COUNT(*) FROM (
        SELECT m.subject FROM mark m LEFT JOIN link l ON l.tenant = m.tenant AND l.app = m.app AND l.subject = m.subject
         WHERE m.tenant = $1 AND m.app = $2 AND m.state = 'ready' AND m.due_ms <= $3 AND l.subject IS NULL LIMIT $4) AS unlinked"
+);
+statement!(
+    WAKE_PARKED,
+    "UPDATE mark SET state = 'ready', due_ms = $4, attempts = 0 WHERE tenant = $1 AND app = $2 AND state = 'parked' AND reason = $3"
 );
 statement!(
     RETRY_ALL,
@@ -89,11 +97,12 @@ statement!(
 statement!(CHANGE_OF_WAVE, "SELECT 1 FROM change WHERE tenant = $1 AND wave = $2 LIMIT 1");
 statement!(
     STAGED_IN_WAVE,
-    "SELECT COUNT(*) FROM mark WHERE tenant = $1 AND app = $2 AND wave = $3 AND state = 'staged'"
+    "SELECT COUNT(*) FROM mark WHERE tenant = $1 AND app = $2 AND wave = $3 AND state = 'staged'
+       AND reason = 'guard'"
 );
 statement!(
     RELEASE_WAVE,
-    "UPDATE mark SET state = 'released' WHERE tenant = $1 AND app = $2 AND wave = $3 AND state = 'staged'"
+    "UPDATE mark SET state = 'released' WHERE tenant = $1 AND app = $2 AND wave = $3 AND state = 'staged' AND reason = 'guard'"
 );
 statement!(
     RELEASE_ALL,
@@ -101,7 +110,7 @@ statement!(
 );
 statement!(
     WAVES_WITH_STAGED,
-    "SELECT DISTINCT wave FROM mark WHERE tenant = $1 AND app = $2 AND state = 'staged' ORDER BY wave"
+    "SELECT DISTINCT wave FROM mark WHERE tenant = $1 AND app = $2 AND state = 'staged' AND reason = 'guard' ORDER BY wave"
 );
 statement!(
     COUNT_BY_STATE,
@@ -118,6 +127,9 @@ statement!(
     "UPDATE mark SET due_ms = $3, attempts = 0 WHERE tenant = $1 AND app = $2 AND state IN ('ready', 'released')
        AND attempts > 0 AND due_ms > $3"
 );
+
+/// Why a group is staged whose removals of members are over the guard's limit: released by an approval only.
+pub const STAGED_MEMBERS: &str = "guard.members";
 
 /// A mark as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,7 +219,7 @@ pub fn get(
             generation: row.int(0)?,
             wave: WaveId::new(row.text(1)?),
             released: row.text(2)? == "released",
-            verify_ms: row.opt_int(3)?,
+            verify_ms: [row.opt_int(3)?, row.opt_int(5)?].into_iter().flatten().min(),
             attempts: row.int(4)?,
         })
     })
@@ -340,6 +352,17 @@ pub fn count_unlinked(
 /// What failed while the lane was held is due at once.
 pub fn due_now(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, now_ms: i64) -> Result<u64, StoreError> {
     tx.exec(&DUE_NOW, &[tenant.as_str().into(), app.as_str().into(), now_ms.into()])
+}
+
+/// Makes everything ready that is parked for a reason (a cause's code).
+pub fn wake_parked(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    reason: &str,
+    now_ms: i64,
+) -> Result<u64, StoreError> {
+    tx.exec(&WAKE_PARKED, &[tenant.as_str().into(), app.as_str().into(), reason.into(), now_ms.into()])
 }
 
 /// Makes every parked or waiting mark of an app ready now.

@@ -148,7 +148,7 @@ CREATE TABLE edge (
 );
 CREATE INDEX edge_dirty ON edge(tenant, app, group_id, user_id) WHERE dirty;
 CREATE INDEX edge_of ON edge(tenant, app, user_id);
-CREATE INDEX edge_refused ON edge(tenant, app, group_id) WHERE state = 'refused';
+CREATE INDEX edge_refused ON edge(tenant, app, group_id) WHERE waits IN ('refused_by_app', 'removal_refused');
 CREATE INDEX edge_unsure ON edge(tenant, app, group_id) WHERE unsure_until_ms IS NOT NULL;
 CREATE INDEX edge_waiting ON edge(tenant, app) WHERE waits IS NOT NULL;
 CREATE INDEX edge_present ON edge(tenant, app, group_id) WHERE state = 'present';
@@ -166,6 +166,8 @@ CREATE TABLE mark (
   due_ms BIGINT NOT NULL,
   attempts BIGINT NOT NULL,
   verify_ms BIGINT,
+  -- An unanswered request may take effect until then: the app is read once more.
+  look_again_ms BIGINT,
   waits_on TEXT,
   reason TEXT,
   created_ms BIGINT NOT NULL,
@@ -242,13 +244,14 @@ CREATE TABLE lane (
   CONSTRAINT lane__app PRIMARY KEY (tenant, app)
 );
 
--- Destructive effects sent per hour: the guard counts them over 24 hours.
+-- Destructive effects sent per hour: the guard counts them over 24 hours. scope is a group for removed members, else empty.
 CREATE TABLE guard_count (
   tenant TEXT NOT NULL,
   app TEXT NOT NULL,
+  scope TEXT NOT NULL,
   hour BIGINT NOT NULL,
   sent BIGINT NOT NULL,
-  CONSTRAINT guard_count__hour PRIMARY KEY (tenant, app, hour)
+  CONSTRAINT guard_count__hour PRIMARY KEY (tenant, app, scope, hour)
 );
 
 -- Entries are inserted with their change, unchained; the sealer numbers and chains committed ones. before and after are
