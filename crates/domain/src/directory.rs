@@ -143,6 +143,11 @@ pub enum Change {
         /// Which group.
         id: GroupId,
     },
+    /// Brings a deleted group back, with the members that it had.
+    RestoreGroup {
+        /// Which group.
+        id: GroupId,
+    },
     /// Adds a member; already being one is no change.
     AddMember {
         /// Which group.

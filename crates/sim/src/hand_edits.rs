@@ -69,5 +69,11 @@ fn ids(docs: &[Value]) -> Vec<String> {
 /// User names of ours that no account in the app has.
 fn free_names<'a>(remote: &simapp::App, model: &'a Model) -> Vec<&'a String> {
     let free = |name: &&String| remote.user_by_name(name).is_none();
-    model.people.iter().filter(|person| !person.deleted).map(|person| &person.user_name).filter(free).collect()
+    model
+        .people
+        .iter()
+        .filter(|person| !person.deleted)
+        .map(|person| &person.user_name)
+        .filter(free)
+        .collect()
 }

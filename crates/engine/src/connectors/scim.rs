@@ -29,19 +29,14 @@ pub fn request(call: &Call) -> HttpRequest {
         }
         Call::Probe => get("/Users?count=1".into()),
         Call::Create { kind, doc } => with_body("POST", kind.endpoint().into(), doc),
+        // Never with excludedAttributes, although RFC 7644 section 3.9 allows it: there are apps that apply the PATCH to
+        // the projection and store that, so that all members are gone.
         Call::Patch { kind, remote_id, request } => {
-            let excluded = if kind.endpoint() == "/Groups" { "?excludedAttributes=members" } else { "" };
-            with_body(
-                "PATCH",
-                format!("{}/{}{excluded}", kind.endpoint(), encode(remote_id)),
-                &request.to_json(),
-            )
+            with_body("PATCH", format!("{}/{}", kind.endpoint(), encode(remote_id)), &request.to_json())
         }
-        Call::Members { remote_id, add, remove } => with_body(
-            "PATCH",
-            format!("/Groups/{}?excludedAttributes=members", encode(remote_id)),
-            &members_patch(add, remove).to_json(),
-        ),
+        Call::Members { remote_id, add, remove } => {
+            with_body("PATCH", format!("/Groups/{}", encode(remote_id)), &members_patch(add, remove).to_json())
+        }
         Call::Replace { kind, remote_id, doc, version } => HttpRequest {
             if_match: version.clone(),
             ..with_body("PUT", format!("{}/{}", kind.endpoint(), encode(remote_id)), doc)
@@ -263,6 +258,23 @@ mod tests {
         let call =
             Call::Find { kind: RemoteKind::User, attribute: "userName".into(), value: "o\"neil+1@x".into() };
         assert_eq!(request(&call).path, "/Users?filter=userName%20eq%20%22o%5C%22neil%2B1%40x%22");
+    }
+
+    #[test]
+    fn a_write_never_asks_for_a_projection() {
+        let rename = PatchRequest { operations: vec![] };
+        let id = || "g-1".to_owned();
+        let writes = [
+            Call::Create { kind: RemoteKind::Group, doc: json!({}) },
+            Call::Patch { kind: RemoteKind::Group, remote_id: id(), request: rename },
+            Call::Members { remote_id: id(), add: vec!["u-1".into()], remove: vec![] },
+            Call::Replace { kind: RemoteKind::Group, remote_id: id(), doc: json!({}), version: None },
+            Call::Delete { kind: RemoteKind::Group, remote_id: id() },
+        ];
+        for call in writes {
+            let wire = request(&call);
+            assert!(!wire.path.contains('?'), "{} {}", wire.method, wire.path);
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub struct Applied {
     pub unchanged: usize,
     /// Users and groups deleted.
     pub deleted: usize,
-    /// Users brought back.
+    /// Users and groups brought back.
     pub restored: usize,
     /// Memberships added.
     pub members_added: usize,
@@ -69,6 +69,7 @@ pub fn apply(tx: &mut Tx<'_>, ctx: &mut Context, batch: &[Change]) -> Result<App
             }
             Change::UpdateGroup { id, doc } => records.extend(draft.groups.update(id.as_str(), doc)?),
             Change::DeleteGroup { id } => records.extend(draft.groups.delete(id.as_str(), ctx.now_ms)?),
+            Change::RestoreGroup { id } => records.extend(draft.groups.restore(id.as_str())?),
             Change::AddMember { group, member } => {
                 draft.check_member(group, Some(member))?;
                 memberships.push(change);
@@ -86,6 +87,12 @@ pub fn apply(tx: &mut Tx<'_>, ctx: &mut Context, batch: &[Change]) -> Result<App
     }
     draft.users.write(tx, ctx)?;
     draft.groups.write(tx, ctx)?;
+    for change in batch {
+        // While it was deleted, its memberships closed no circle; now they may.
+        if let Change::RestoreGroup { id } = change {
+            membership::check_circle(tx, ctx, id)?;
+        }
+    }
     for change in memberships {
         match membership::write(tx, ctx, change)? {
             Some(record) => {
@@ -120,7 +127,8 @@ impl Drafts {
                 | Change::RestoreUser { id } => drop(users.insert(id)),
                 Change::CreateGroup { id, .. }
                 | Change::UpdateGroup { id, .. }
-                | Change::DeleteGroup { id } => {
+                | Change::DeleteGroup { id }
+                | Change::RestoreGroup { id } => {
                     groups.insert(id);
                 }
                 Change::AddMember { group, member } | Change::RemoveMember { group, member } => {
@@ -159,7 +167,7 @@ impl Record {
         let count = match self.action {
             "user.create" | "group.create" => &mut applied.created,
             "user.delete" | "group.delete" => &mut applied.deleted,
-            "user.restore" => &mut applied.restored,
+            "user.restore" | "group.restore" => &mut applied.restored,
             "member.add" => &mut applied.members_added,
             "member.remove" => &mut applied.members_removed,
             _ => &mut applied.updated,

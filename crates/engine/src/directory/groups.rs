@@ -8,7 +8,7 @@ use store::repo::{group, user};
 
 use super::apply::apply;
 use super::resource::group_type;
-use super::users::{Edited, Edits};
+use super::users::{Edited, Edits, not_deleted, one_deleted};
 use crate::{Context, Engine, EngineError};
 
 /// Creates a group by hand from attributes; `displayName` is required.
@@ -53,6 +53,27 @@ pub async fn delete_group(engine: &Engine, tenant: &TenantId, reference: &str) -
             let group = find(tx, &ctx.tenant, &reference)?;
             apply(tx, ctx, &[Change::DeleteGroup { id: group.id.clone() }])?;
             Ok(group)
+        })
+        .await
+}
+
+/// Brings a deleted group back that `reference` (id, externalId or displayName) names, with the members it had; nothing
+/// changes if it is there. A group that would then contain itself is refused.
+pub async fn restore_group(
+    engine: &Engine,
+    tenant: &TenantId,
+    reference: &str,
+) -> Result<Edited<Group>, EngineError> {
+    let reference = reference.to_owned();
+    engine
+        .write(tenant, move |tx, ctx| {
+            let found = group::find_deleted(tx, &ctx.tenant, &reference)?;
+            let id = match one_deleted("group", &reference, found, |group| group.id.as_str())? {
+                Some(group) => group.id,
+                None => find(tx, &ctx.tenant, &reference).map_err(|_| not_deleted("group", &reference))?.id,
+            };
+            let applied = apply(tx, ctx, &[Change::RestoreGroup { id: id.clone() }])?;
+            Ok(Edited { object: stored(tx, ctx, &id)?, changed: applied.effective() > 0 })
         })
         .await
 }

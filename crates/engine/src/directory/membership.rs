@@ -32,6 +32,17 @@ pub(super) fn write(tx: &mut Tx<'_>, ctx: &Context, change: &Change) -> Result<O
     }
 }
 
+/// Refuses a group that is a member of itself, over whichever groups.
+pub(super) fn check_circle(tx: &mut Tx<'_>, ctx: &Context, group: &GroupId) -> Result<(), EngineError> {
+    if !member::ancestors(tx, &ctx.tenant, group.as_str())?.contains(group) {
+        return Ok(());
+    }
+    let nestings = member::nestings(tx, &ctx.tenant)?;
+    let back = |inner: &GroupId| !way(&nestings, inner, group).is_empty();
+    let inner = nestings.iter().find(|(outer, inner)| outer == group && back(inner)).map(|(_, inner)| inner);
+    Err(circle(tx, ctx, group, inner.unwrap_or(group))?)
+}
+
 fn record(action: &'static str, group: &GroupId, member: &Member) -> Record {
     let value = Some(json!({"member": member.id(), "kind": member.kind()}));
     let (before, after) = if action == "member.add" { (None, value) } else { (value, None) };

@@ -285,9 +285,8 @@ impl Resource for Group {
         group::set_deleted(tx, tenant, &self.id, now_ms)
     }
 
-    fn restore_row(&self, _: &mut Tx<'_>, _: &TenantId, _: i64) -> Result<(), StoreError> {
-        // There is no change that restores a group.
-        Ok(())
+    fn restore_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
+        group::set_restored(tx, tenant, &self.id, now_ms)
     }
 
     fn release_keys(&self, tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError> {

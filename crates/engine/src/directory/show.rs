@@ -116,6 +116,28 @@ pub async fn list_groups(
     engine.read(move |tx| Ok(group::list(tx, &tenant, &after, limit)?)).await
 }
 
+/// A page of deleted users in the order of their ids, after the id `after` (empty: from the first).
+pub async fn list_deleted_users(
+    engine: &Engine,
+    tenant: &TenantId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<User>, EngineError> {
+    let (tenant, after) = (tenant.clone(), after.to_owned());
+    engine.read(move |tx| Ok(user::list_deleted(tx, &tenant, &after, limit)?)).await
+}
+
+/// A page of deleted groups in the order of their ids, after the id `after` (empty: from the first).
+pub async fn list_deleted_groups(
+    engine: &Engine,
+    tenant: &TenantId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Group>, EngineError> {
+    let (tenant, after) = (tenant.clone(), after.to_owned());
+    engine.read(move |tx| Ok(group::list_deleted(tx, &tenant, &after, limit)?)).await
+}
+
 fn count_effective(tx: &mut Tx<'_>, tenant: &TenantId, group: &Group) -> Result<usize, EngineError> {
     const PAGE: i64 = 1_000;
     let (mut count, mut after) = (0, String::new());

@@ -97,6 +97,58 @@ pub async fn delete_user(engine: &Engine, tenant: &TenantId, reference: &str) ->
         .await
 }
 
+/// Brings a deleted user back that `reference` (id, externalId or userName) names, with the memberships it had; nothing
+/// changes if the id is that of a user who is there.
+pub async fn restore_user(
+    engine: &Engine,
+    tenant: &TenantId,
+    reference: &str,
+) -> Result<Edited<User>, EngineError> {
+    let reference = reference.to_owned();
+    engine
+        .write(tenant, move |tx, ctx| {
+            let id = match one_deleted("user", &reference, user::find_deleted(tx, &ctx.tenant, &reference)?, |user| {
+                user.id.as_str()
+            })? {
+                Some(user) => user.id,
+                None => find(tx, &ctx.tenant, &reference).map_err(|_| not_deleted("user", &reference))?.id,
+            };
+            let applied = apply(tx, ctx, &[Change::RestoreUser { id: id.clone() }])?;
+            Ok(Edited { object: stored(tx, ctx, &id)?, changed: applied.effective() > 0 })
+        })
+        .await
+}
+
+/// The deleted object that is meant: the one of that id, else the only one of that name.
+pub(super) fn one_deleted<R>(
+    kind: &'static str,
+    reference: &str,
+    mut found: Vec<R>,
+    id: impl Fn(&R) -> &str,
+) -> Result<Option<R>, EngineError> {
+    if let Some(at) = found.iter().position(|one| id(one) == reference) {
+        return Ok(Some(found.swap_remove(at)));
+    }
+    if found.len() > 1 {
+        let ids: Vec<&str> = found.iter().map(&id).collect();
+        return Err(EngineError::Invalid(format!(
+            "{} deleted {kind}s were called '{reference}'; name one by its id, the last deleted first: {}",
+            ids.len(),
+            ids.join(", ")
+        )));
+    }
+    Ok(found.pop())
+}
+
+/// The error for a reference to nothing that was deleted.
+pub(super) fn not_deleted(kind: &'static str, reference: &str) -> EngineError {
+    EngineError::NotFound {
+        kind,
+        name: reference.to_owned(),
+        next: format!("lockstep {kind} list --deleted shows what can be brought back"),
+    }
+}
+
 /// The user that a person means, or an error that says how to look it up.
 pub(crate) fn find(tx: &mut Tx<'_>, tenant: &TenantId, reference: &str) -> Result<User, EngineError> {
     user::find_by_ref(tx, tenant, reference)?.ok_or_else(|| EngineError::NotFound {

@@ -61,6 +61,9 @@ pub fn settle(
     {
         keep = Some(Cause::MemberRefused);
     }
+    if let Some(group) = group_of(subject) {
+        retry_young_members(tx, context, app, group, settlement)?;
+    }
     if !settlement.verify_users.is_empty() {
         let users: Vec<Subject> = settlement.verify_users.iter().cloned().map(Subject::User).collect();
         let touch = Touch { wave: &context.wave, priority: 5, now_ms: context.now_ms, verify: true };
@@ -235,6 +238,26 @@ fn touch(
 ) -> Result<(), EngineError> {
     let touch = Touch { wave: &context.wave, priority, now_ms: context.now_ms, verify: false };
     Ok(mark::touch(tx, &context.tenant, app_id, subjects, &touch)?)
+}
+
+/// A member that was refused although its account is younger than the app's read lag is tried once more after it.
+fn retry_young_members(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    app: &CompiledApp,
+    group: &GroupId,
+    settlement: &Settlement,
+) -> Result<(), EngineError> {
+    let app_id = &app.app.id;
+    for user in &settlement.verify_users {
+        let Some(link) = link::get(tx, &context.tenant, app_id, user.as_str())? else { continue };
+        let at_ms = link.confirmed_ms.saturating_add(app.app.settings.read_lag_ms);
+        if at_ms > context.now_ms {
+            edge::try_again_at(tx, &context.tenant, app_id, group, user, at_ms)?;
+            mark::look_again(tx, &context.tenant, app_id, group.as_str(), at_ms)?;
+        }
+    }
+    Ok(())
 }
 
 fn settle_edges(

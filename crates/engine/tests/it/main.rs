@@ -6,6 +6,8 @@ mod directory;
 #[cfg(test)]
 mod lane;
 #[cfg(test)]
+mod lane_limits;
+#[cfg(test)]
 mod lane_world;
 mod load;
 mod load_refused;

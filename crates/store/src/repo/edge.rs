@@ -50,6 +50,10 @@ statement!(
     "UPDATE edge SET unsure_until_ms = $4 WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'unknown'"
 );
 statement!(
+    UNSURE_ONE,
+    "UPDATE edge SET unsure_until_ms = $5 WHERE tenant = $1 AND app = $2 AND group_id = $3 AND user_id = $4"
+);
+statement!(
     RECHECK,
     "UPDATE edge SET state = 'unknown', dirty = TRUE, generation = generation + 1, unsure_until_ms = NULL
       WHERE tenant = $1 AND app = $2 AND group_id = $3 AND unsure_until_ms <= $4"
@@ -276,6 +280,20 @@ pub fn unsure_until(
 ) -> Result<(), StoreError> {
     let params = [tenant.as_str().into(), app.as_str().into(), group.as_str().into(), until_ms.into()];
     tx.exec(&UNSURE, &params).map(drop)
+}
+
+/// One membership is tried once more at a time: the app may not show a young account to its groups yet.
+pub fn try_again_at(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+    user: &UserId,
+    at_ms: i64,
+) -> Result<(), StoreError> {
+    let mut params = edge_params(tenant, app, group, user);
+    params.push(at_ms.into());
+    tx.exec(&UNSURE_ONE, &params).map(drop)
 }
 
 /// Nothing can be late any more: memberships that an unanswered request has touched are sent once more. How many.

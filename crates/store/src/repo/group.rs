@@ -31,6 +31,18 @@ statement!(
     "UPDATE grp SET deleted_ms = $3, modified_ms = $3, version = version + 1 WHERE tenant = $1 AND id = $2"
 );
 statement!(
+    SET_RESTORED,
+    "UPDATE grp SET deleted_ms = NULL, modified_ms = $3, version = version + 1 WHERE tenant = $1 AND id = $2"
+);
+statement!(LIST_DELETED, select!("AND id > $2 AND deleted_ms IS NOT NULL ORDER BY id LIMIT $3"));
+statement!(
+    DELETED_BY_REF,
+    select!(
+        "AND deleted_ms IS NOT NULL AND (id = $2 OR external_id = $2 OR display_name_key = $3)
+         ORDER BY deleted_ms DESC, id LIMIT 20"
+    )
+);
+statement!(
     RELEASE_KEYS,
     "UPDATE grp SET display_name_key = $3, external_id = NULL WHERE tenant = $1 AND id = $2"
 );
@@ -89,6 +101,26 @@ pub fn update(tx: &mut Tx<'_>, tenant: &TenantId, group: &Group, now_ms: i64) ->
 /// Marks a group deleted; its members stay as rows and do not count.
 pub fn set_deleted(tx: &mut Tx<'_>, tenant: &TenantId, id: &GroupId, now_ms: i64) -> Result<(), StoreError> {
     tx.later(&SET_DELETED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
+}
+
+/// Takes the mark of deletion back.
+pub fn set_restored(tx: &mut Tx<'_>, tenant: &TenantId, id: &GroupId, now_ms: i64) -> Result<(), StoreError> {
+    tx.later(&SET_RESTORED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
+}
+
+/// Deleted groups, by id, after the id `after` (empty: from the first).
+pub fn list_deleted(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Group>, StoreError> {
+    tx.rows(&LIST_DELETED, &[tenant.as_str().into(), after.into(), limit.into()], read)
+}
+
+/// Deleted groups that had this id, externalId or displayName, the last deleted first; at most 20.
+pub fn find_deleted(tx: &mut Tx<'_>, tenant: &TenantId, reference: &str) -> Result<Vec<Group>, StoreError> {
+    tx.rows(&DELETED_BY_REF, &[tenant.as_str().into(), reference.into(), scim::fold(reference).into()], read)
 }
 
 /// Frees the keys of a group that is updated later in the same transaction, so that another may take them first.

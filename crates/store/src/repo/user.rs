@@ -42,6 +42,14 @@ statement!(
     SET_RESTORED,
     "UPDATE usr SET deleted_ms = NULL, modified_ms = $3, version = version + 1 WHERE tenant = $1 AND id = $2"
 );
+statement!(LIST_DELETED, select!("AND id > $2 AND deleted_ms IS NOT NULL ORDER BY id LIMIT $3"));
+statement!(
+    DELETED_BY_REF,
+    select!(
+        "AND deleted_ms IS NOT NULL AND (id = $2 OR external_id = $2 OR user_name_key = $3)
+         ORDER BY deleted_ms DESC, id LIMIT 20"
+    )
+);
 statement!(
     RELEASE_KEYS,
     "UPDATE usr SET user_name_key = $3, external_id = NULL WHERE tenant = $1 AND id = $2"
@@ -198,6 +206,21 @@ pub fn find_by_ref(tx: &mut Tx<'_>, tenant: &TenantId, reference: &str) -> Resul
 /// Users that are not deleted, by id, after the id `after` (empty: from the first).
 pub fn list(tx: &mut Tx<'_>, tenant: &TenantId, after: &str, limit: i64) -> Result<Vec<User>, StoreError> {
     tx.rows(&LIST, &[tenant.as_str().into(), after.into(), limit.into()], read)
+}
+
+/// Deleted users, by id, after the id `after` (empty: from the first).
+pub fn list_deleted(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<User>, StoreError> {
+    tx.rows(&LIST_DELETED, &[tenant.as_str().into(), after.into(), limit.into()], read)
+}
+
+/// Deleted users that had this id, externalId or userName, the last deleted first; at most 20.
+pub fn find_deleted(tx: &mut Tx<'_>, tenant: &TenantId, reference: &str) -> Result<Vec<User>, StoreError> {
+    tx.rows(&DELETED_BY_REF, &[tenant.as_str().into(), reference.into(), scim::fold(reference).into()], read)
 }
 
 /// Active users of one source, by id, after the id `after` (empty: from the first).

@@ -1,6 +1,6 @@
 //! Runs the fuzz targets with generated and mutated inputs on any toolchain; a crash keeps its input, and the run goes on.
 
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -111,8 +111,7 @@ fn drive(target: &Target, options: &Options) -> Result<Report, String> {
         let input = corpus.get(report.inputs).cloned().unwrap_or_else(|| mutator.input());
         report.inputs += 1;
         let slowest = &mut report.slowest;
-        let mut measured = std::panic::AssertUnwindSafe(|| slowest.measure(&clock, &input, target.run));
-        if catch_unwind(move || measured()).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| slowest.measure(&clock, &input, target.run))).is_err() {
             report.crashes += 1;
             let file = keep(options, target.name, "crash", &input)?;
             println!("{}: crash; the input is {}", target.name, file.display());

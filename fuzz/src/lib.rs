@@ -1,0 +1,20 @@
+//! Drives one fuzz target under libFuzzer and tells which input was the slowest so far.
+
+use std::sync::{LazyLock, Mutex};
+use std::time::Instant;
+
+use targets::slowest::Slowest;
+
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+static SLOWEST: Mutex<Slowest> = Mutex::new(Slowest { nanos: 0, input: Vec::new() });
+
+/// Runs the target of that name; a new slowest input is a line `slowest NANOSECONDS ns, LENGTH bytes` on standard error.
+pub fn run(name: &str, data: &[u8]) {
+    let target = targets::find(name).expect("every entry point names a target that exists");
+    let started = *STARTED;
+    let clock = move || u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let mut slowest = SLOWEST.lock().expect("a panic ends the whole process");
+    if slowest.measure(&clock, data, target.run) {
+        eprintln!("slowest {} ns, {} bytes", slowest.nanos, data.len());
+    }
+}
