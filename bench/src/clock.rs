@@ -6,23 +6,31 @@ use std::time::{Duration, Instant, SystemTime};
 use engine::Env;
 
 /// The real world, with repeatable randomness.
-pub(crate) struct RealEnv {
+pub struct RealEnv {
     start: Instant,
     draws: AtomicU64,
 }
 
 impl RealEnv {
+    /// The world from now on.
     #[expect(clippy::disallowed_methods, reason = "a measurement needs the real clock")]
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self { start: Instant::now(), draws: AtomicU64::new(1) }
     }
 }
 
 /// Unix milliseconds.
 #[expect(clippy::disallowed_methods, reason = "a measurement needs the real clock")]
-pub(crate) fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Default for RealEnv {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Env for RealEnv {
@@ -47,23 +55,30 @@ impl Env for RealEnv {
     }
 }
 
+/// Microseconds that only move forward, from the first call.
+#[expect(clippy::disallowed_methods, reason = "a measurement needs the real clock")]
+pub fn monotonic_micros() -> u64 {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Runs something and gives how long it took.
 #[expect(clippy::disallowed_methods, reason = "a measurement needs the real clock")]
-pub(crate) async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+pub async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let start = Instant::now();
     let result = work.await;
     (result, start.elapsed())
 }
 
 /// Resident memory at its highest so far, in MiB.
-pub(crate) fn peak_memory_mib() -> u64 {
+pub fn peak_memory_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
 /// Rate per second.
-pub(crate) fn per_second(count: usize, time: Duration) -> f64 {
+pub fn per_second(count: usize, time: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a count of things fits")]
     let count = count as f64;
     count / time.as_secs_f64().max(1e-9)

@@ -2,14 +2,12 @@
 //!
 //! `cargo run --release -p bench --bin bench-engine -- [USERS]`. The app runs in a process of its own (`--serve`).
 
-mod clock;
-
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clock::{RealEnv, now_ms, peak_memory_mib, per_second, timed};
+use bench::clock::{RealEnv, now_ms, peak_memory_mib, per_second, timed};
 use domain::app::{AppSettings, AppState};
 use domain::directory::{Change, Member};
 use domain::ids::{AppId, GroupId, TenantId, UserId};
@@ -51,16 +49,33 @@ async fn measure(users: usize, bound: f64) -> Result<()> {
     let (report, time) = timed(world.sync()).await;
     let report = report?;
     let rate = per_second(users, time);
-    println!("engine: first sync                          {rate:>10.0} creates/s  {:.0} % of the bound", 100.0 * rate / bound);
-    println!("        {} requests, {:?}, {:.1} s, peak memory {} MiB", report.requests, report.applied, time.as_secs_f64(), peak_memory_mib());
+    println!(
+        "engine: first sync                          {rate:>10.0} creates/s  {:.0} % of the bound",
+        100.0 * rate / bound
+    );
+    println!(
+        "        {} requests, {:?}, {:.1} s, peak memory {} MiB",
+        report.requests,
+        report.applied,
+        time.as_secs_f64(),
+        peak_memory_mib()
+    );
     world.touch_all().await?;
     let (report, time) = timed(world.sync()).await;
     let report = report?;
-    println!("engine: everybody looked at again           {:>10.0} users/s    {} writes", per_second(users, time), report.applied.len());
+    println!(
+        "engine: everybody looked at again           {:>10.0} users/s    {} writes",
+        per_second(users, time),
+        report.applied.len()
+    );
     for round in 0..3 {
         world.change_one(round).await?;
         let (report, time) = timed(world.sync()).await;
-        println!("engine: one user and one member changed     {:>10.1} ms         {:?}", time.as_secs_f64() * 1_000.0, report?.applied);
+        println!(
+            "engine: one user and one member changed     {:>10.1} ms         {:?}",
+            time.as_secs_f64() * 1_000.0,
+            report?.applied
+        );
     }
     Ok(())
 }
@@ -78,8 +93,12 @@ impl World {
         let folder = tempfile::tempdir()?;
         let location = folder.path().join("bench.db").display().to_string().parse()?;
         let store = Store::open(&location, OpenOptions { create: true, ..OpenOptions::new(1) })?;
-        let engine =
-            Engine { store, env: Arc::new(RealEnv::new()), actor: "bench".into(), apps: engine::app_cache::AppCache::default() };
+        let engine = Engine {
+            store,
+            env: Arc::new(RealEnv::new()),
+            actor: "bench".into(),
+            apps: engine::app_cache::AppCache::default(),
+        };
         let tenant = engine::tenants::create(&engine, "bench").await?.id;
         let settings = AppSettings {
             base_url: url.to_owned(),
@@ -113,7 +132,11 @@ impl World {
                 .iter()
                 .map(|n| Change::CreateUser { id: user_id(*n), source: "bench".into(), doc: user_doc(*n) })
                 .collect();
-            batch.extend(chunk.iter().map(|n| Change::AddMember { group: group.clone(), member: Member::User(user_id(*n)) }));
+            batch.extend(
+                chunk
+                    .iter()
+                    .map(|n| Change::AddMember { group: group.clone(), member: Member::User(user_id(*n)) }),
+            );
             self.apply(batch).await?;
         }
         apps::assign(&self.engine, &self.tenant, "app", Assignee::Group("everybody".into()), true, 0).await?;
@@ -141,12 +164,13 @@ impl World {
         doc["displayName"] = json!(format!("Changed {round}"));
         doc["active"] = json!(true);
         let (group, member) = (GroupId::new("group"), Member::User(user_id(11)));
-        let membership = if round % 2 == 0 {
+        let membership = if round.is_multiple_of(2) {
             Change::RemoveMember { group, member }
         } else {
             Change::AddMember { group, member }
         };
-        apps::assign(&self.engine, &self.tenant, "app", Assignee::User("user11@example.com".into()), true, 0).await?;
+        apps::assign(&self.engine, &self.tenant, "app", Assignee::User("user11@example.com".into()), true, 0)
+            .await?;
         self.apply(vec![Change::UpdateUser { id: user_id(7), doc }, membership]).await?;
         Ok(())
     }
@@ -170,7 +194,8 @@ fn user_doc(n: usize) -> Value {
 /// Posts the same bodies with the same width and does nothing else.
 async fn plain_client(users: usize) -> Result<f64> {
     let target = Target::start()?;
-    let settings = AppSettings { base_url: target.url.clone(), allow_private: true, ..AppSettings::default() };
+    let settings =
+        AppSettings { base_url: target.url.clone(), allow_private: true, ..AppSettings::default() };
     let transport = engine::transport::Transport::new(&settings, None)?;
     let posts = futures::stream::iter(0..users).map(|n| {
         let transport = transport.clone();
@@ -218,7 +243,15 @@ async fn bare_rows(
     engine
         .write(tenant, move |tx, context| {
             let subject = user_id(n);
-            let new = intent::NewIntent { id: &own, subject: subject.as_str(), kind: "create", request: "{}", sent_ms: 1, fence: 1, trace: "t" };
+            let new = intent::NewIntent {
+                id: &own,
+                subject: subject.as_str(),
+                kind: "create",
+                request: "{}",
+                sent_ms: 1,
+                fence: 1,
+                trace: "t",
+            };
             Ok(intent::insert(tx, &context.tenant, &app_id, &new)?)
         })
         .await?;
@@ -226,8 +259,12 @@ async fn bare_rows(
     engine
         .write(tenant, move |tx, context| {
             intent::settle(tx, &context.tenant, &id, IntentEnd::Applied, None, 2)?;
-            let attributes: domain::mapping::Attributes =
-                user_doc(n).as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
+            let attributes: domain::mapping::Attributes = user_doc(n)
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
             let link = Link {
                 state: LinkState::Live,
                 remote_id: Some(format!("r-{n}")),
@@ -264,8 +301,11 @@ struct Target {
 
 impl Target {
     fn start() -> Result<Self> {
-        let mut child =
-            Command::new(std::env::current_exe()?).arg("--serve").stdout(Stdio::piped()).stdin(Stdio::piped()).spawn()?;
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("--serve")
+            .stdout(Stdio::piped())
+            .stdin(Stdio::piped())
+            .spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
         Ok(Self { child, url: line.trim().to_owned() })

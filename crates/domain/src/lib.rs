@@ -7,6 +7,7 @@ pub mod app;
 pub mod audit;
 pub mod cause;
 mod check;
+pub mod desired;
 pub mod directory;
 pub mod executor;
 pub mod expression;

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use crate::app::{Linking, MissingPolicy};
 use crate::cause::Cause;
+use crate::desired::read_attributes;
 use crate::mapping::Attributes;
 use crate::plan::{
     Candidate, EdgeChange, EdgeNote, Known, Locate, Matched, Observed, Operation, Plan, Reasons, Resolution,
     Wait, Write,
 };
-use crate::plan_user::{may_lag_until, read_attributes};
+use crate::plan_user::may_lag_until;
 use crate::remote::RemoteKind;
 use crate::snapshot::{EdgeState, EdgeView, GroupSnapshot, Link, LinkState, Push};
 

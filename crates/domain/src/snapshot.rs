@@ -160,8 +160,16 @@ pub struct GroupSnapshot {
     pub more_edges: bool,
     /// All memberships that are present in the app (for the guard); counted only when removals are due.
     pub present_edges: i64,
-    /// Memberships of the group that may have to be removed; counted only when removals are due.
+    /// Present memberships that may have to be removed; counted only when removals are due. What was already sent is not
+    /// among them.
     pub removal_candidates: i64,
+}
+
+impl GroupSnapshot {
+    /// True if the user is known to be a member in the app.
+    pub fn holds(&self, user: &UserId) -> bool {
+        self.edges.iter().any(|edge| edge.user == *user && edge.state == EdgeState::Present)
+    }
 }
 
 /// Whether a directory group is mirrored in the app.

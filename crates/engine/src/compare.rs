@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::desired::read_attributes;
 use domain::ids::{AppId, Subject, TenantId};
-use domain::plan_user::read_attributes;
 use domain::remote::Remote;
 use domain::snapshot::{Link, LinkState};
 use serde::Serialize;
@@ -61,7 +61,12 @@ pub enum Purpose {
 }
 
 impl Difference {
-    pub(crate) fn new(kind: &'static str, subject: &Subject, remote_id: Option<String>, detail: String) -> Self {
+    pub(crate) fn new(
+        kind: &'static str,
+        subject: &Subject,
+        remote_id: Option<String>,
+        detail: String,
+    ) -> Self {
         Self {
             kind,
             subject: subject.kind(),
@@ -123,7 +128,8 @@ async fn compare_links(
                         found.push(Difference::new(kind, subject, link.remote_id.clone(), detail));
                     }
                 }
-                let remote_ids: Vec<String> = links.iter().filter_map(|(_, link)| link.remote_id.clone()).collect();
+                let remote_ids: Vec<String> =
+                    links.iter().filter_map(|(_, link)| link.remote_id.clone()).collect();
                 Ok((links.last().map(|(subject, _)| subject.id().to_owned()), found, remote_ids))
             })
             .await?;

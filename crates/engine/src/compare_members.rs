@@ -42,11 +42,14 @@ pub(crate) async fn compare_members(
     let mut after = String::new();
     loop {
         let (owner, app_id, cursor) = (tenant.clone(), app.clone(), after.clone());
-        let page = engine.read(move |tx| Ok(link::page(tx, &owner, &app_id, "group", &cursor, PAGE)?)).await?;
+        let page =
+            engine.read(move |tx| Ok(link::page(tx, &owner, &app_id, "group", &cursor, PAGE)?)).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = last.id().to_owned();
         for (subject, link) in page {
-            let (Subject::Group(id), LinkState::Live, Some(remote_id)) = (&subject, link.state, link.remote_id) else {
+            let (Subject::Group(id), LinkState::Live, Some(remote_id)) =
+                (&subject, link.state, link.remote_id)
+            else {
                 continue;
             };
             let requested_ms = engine.env.now_ms() - lag_ms;
@@ -93,7 +96,8 @@ async fn deviations(
                     recorded.insert(account.clone());
                     let state = if held.contains(account) { EdgeState::Present } else { EdgeState::Absent };
                     // What is dirty is looked at anyway; what the app refused is absent, as recorded.
-                    let as_recorded = row.state == state || row.state == EdgeState::Refused && state == EdgeState::Absent;
+                    let as_recorded =
+                        row.state == state || row.state == EdgeState::Refused && state == EdgeState::Absent;
                     if !row.dirty && !as_recorded {
                         let user = Some(UserId::new(row.other.as_str()));
                         found.push(Deviation { user, account: account.clone(), state, recorded: true });
@@ -105,7 +109,12 @@ async fn deviations(
                     Some((Subject::User(user), _)) => Some(user),
                     _ => None,
                 };
-                found.push(Deviation { user, account: account.clone(), state: EdgeState::Present, recorded: false });
+                found.push(Deviation {
+                    user,
+                    account: account.clone(),
+                    state: EdgeState::Present,
+                    recorded: false,
+                });
             }
             Ok(found)
         })

@@ -16,6 +16,7 @@ pub mod error;
 pub mod lane;
 pub mod listing;
 pub mod load;
+pub mod mapping_preview;
 pub mod preview;
 pub mod provision;
 pub mod seal;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::cause::Cause;
+use domain::desired::{Desired, desired};
 use domain::ids::{AppId, Subject, TenantId};
 use domain::mapping::MappingError;
 use domain::plan::{Candidate, Known, Matched, Operation, Plan, Reason, Wait, Write, plan};
-use domain::plan_user::{Desired, desired};
 use domain::remote::{Call, Outcome, Remote};
 use domain::snapshot::Snapshot;
 use serde::Serialize;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use domain::desired::{Desired, desired, keys_of};
 use domain::ids::{AppId, GroupId, Subject, TenantId, UserId};
-use domain::plan_user::{Desired, desired, keys_of};
 use domain::snapshot::{
     Base, CompiledApp, EdgeState, EdgeView, GroupSnapshot, LinkState, ManagerView, Push, Snapshot,
     UserSnapshot,

@@ -29,9 +29,10 @@ pub async fn create(engine: &Engine, name: &str) -> Result<Tenant, EngineError> 
                 created_ms: context.now_ms,
             };
             tenant::create(tx, &new).map_err(|error| match error {
-                StoreError::Conflict { .. } => {
-                    EngineError::Conflict(format!("a tenant named '{}' exists already; see lockstep tenant list", new.name))
-                }
+                StoreError::Conflict { .. } => EngineError::Conflict(format!(
+                    "a tenant named '{}' exists already; see lockstep tenant list",
+                    new.name
+                )),
                 other => other.into(),
             })?;
             let entry = Entry {

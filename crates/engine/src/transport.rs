@@ -63,7 +63,8 @@ impl Transport {
         }
         let answer = builder.send().await.map_err(|error| classify(&error))?;
         // A change that was accepted is accepted, however long the object that comes with it: a large group, for one.
-        let needs_body = !(answer.status().is_success() && matches!(request.method, "PATCH" | "PUT" | "DELETE"));
+        let needs_body =
+            !(answer.status().is_success() && matches!(request.method, "PATCH" | "PUT" | "DELETE"));
         let mut answer = read(answer, needs_body).await?;
         if answer.status >= 400 {
             self.hide_token(&mut answer);

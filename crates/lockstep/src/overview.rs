@@ -11,9 +11,9 @@ Start here
 
 Directory
   tenant          Create and list tenants; the first one makes the database
-  directory       Load users, groups and members from CSV or JSON Lines
+  directory       Load users, groups and members from CSV or JSON Lines; take a load back
   user            Show, add, edit, deactivate, reactivate, delete, restore users
-  group           Show, add, edit, delete groups; add and remove members
+  group           Show, add, edit, delete, restore groups; add and remove members
 
 Apps
   app             Connect an app; its switches, mapping, scope, assignments; activate, compare

@@ -96,7 +96,8 @@ pub(crate) fn error(position: usize, message: impl Into<String>) -> FilterError 
     FilterError { position, message: message.into() }
 }
 
-fn shorten(text: &str) -> String {
+/// The part of a text that a message quotes: hostile input must not come back as a long message.
+pub(crate) fn shorten(text: &str) -> String {
     if text.chars().count() <= 40 { text.to_owned() } else { text.chars().take(40).chain(['…']).collect() }
 }
 

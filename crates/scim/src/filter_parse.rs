@@ -3,7 +3,7 @@
 use serde_json::Number;
 
 use crate::filter::{CompareOp, Filter, FilterError, Literal, MAX_DEPTH, MAX_LENGTH, MAX_TERMS};
-use crate::filter_lexer::{Token, TokenKind, error, tokens};
+use crate::filter_lexer::{Token, TokenKind, error, shorten, tokens};
 use crate::path::{AttrPath, split};
 
 /// Reads a whole filter.
@@ -108,7 +108,10 @@ impl<'a> Parser<'a> {
         if path.sub.is_some() {
             return Err(error(
                 self.position(),
-                format!("{path}[…]: brackets follow an attribute, not a sub-attribute"),
+                format!(
+                    "{}[…]: brackets follow an attribute, not a sub-attribute",
+                    shorten(&path.to_string())
+                ),
             ));
         }
         self.enter()?;

@@ -191,8 +191,10 @@ impl PatchPath {
                 }
                 (Some(sub), Some(element)) => {
                     let key = key_of(element, sub);
-                    removed |= element.remove(&key).is_some();
-                    !element.is_empty()
+                    let held = element.remove(&key).is_some();
+                    removed |= held;
+                    // An element that was empty before is none of our business.
+                    !held || !element.is_empty()
                 }
                 (Some(_), None) => true,
             }
@@ -365,5 +367,8 @@ mod tests {
         assert!(path("emails.value").unset(&mut user));
         assert!(path("emails.type").unset(&mut user));
         assert_eq!(user, json!({}));
+        let mut odd = json!({"emails": [{}, {"type": "x"}]});
+        assert!(!path("emails.value").unset(&mut odd));
+        assert_eq!(odd, json!({"emails": [{}, {"type": "x"}]}), "nothing was there, nothing changes");
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 
 use crate::error::ScimError;
+use crate::filter_lexer::shorten;
 use crate::urn;
 
 /// The path of an attribute or sub-attribute, optionally qualified by its schema's URN. Kept as written; names
@@ -29,7 +30,7 @@ impl AttrPath {
         if text.len() > MAX_PATH_LENGTH {
             return Err(ScimError::invalid_path(format!("the path is longer than {MAX_PATH_LENGTH} bytes")));
         }
-        split(text).map_err(|reason| ScimError::invalid_path(format!("path {text:?}: {reason}")))
+        split(text).map_err(|reason| ScimError::invalid_path(format!("path {:?}: {reason}", shorten(text))))
     }
 
     /// A path of one unqualified attribute name, as written in code.
@@ -153,7 +154,7 @@ fn check_name(name: &str) -> Result<(), String> {
     if starts && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
         Ok(())
     } else {
-        Err(format!("{name:?} is no attribute name (letters, digits, '-' and '_')"))
+        Err(format!("{:?} is no attribute name (letters, digits, '-' and '_')", shorten(name)))
     }
 }
 
@@ -191,6 +192,8 @@ mod tests {
             assert_eq!(error.scim_type, Some(crate::ScimType::InvalidPath), "{text}");
         }
         assert!(AttrPath::parse(&"a".repeat(MAX_PATH_LENGTH + 1)).is_err());
+        let error = AttrPath::parse(&"\u{feff}".repeat(2_000)).unwrap_err();
+        assert!(error.detail.len() < 1_000, "a message stays short: {} bytes", error.detail.len());
     }
 
     #[test]

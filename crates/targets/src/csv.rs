@@ -12,10 +12,21 @@ const LINES_MAX: usize = 22;
 pub fn csv(data: &[u8]) {
     let Some((kind, bytes)) = data.split_first() else { return };
     match kind {
-        b'u' => whole_file(bytes, Format::Csv, |file| LoadRequest { users: Some(file), ..LoadRequest::default() }),
-        b'g' => whole_file(bytes, Format::Csv, |file| LoadRequest { groups: Some(file), ..LoadRequest::default() }),
-        b'm' => whole_file(bytes, Format::Csv, |file| LoadRequest { members: Some(file), ..LoadRequest::default() }),
-        b'j' => whole_file(bytes, Format::JsonLines, |file| LoadRequest { users: Some(file), ..LoadRequest::default() }),
+        b'u' => {
+            whole_file(bytes, Format::Csv, |file| LoadRequest { users: Some(file), ..LoadRequest::default() })
+        }
+        b'g' => whole_file(bytes, Format::Csv, |file| LoadRequest {
+            groups: Some(file),
+            ..LoadRequest::default()
+        }),
+        b'm' => whole_file(bytes, Format::Csv, |file| LoadRequest {
+            members: Some(file),
+            ..LoadRequest::default()
+        }),
+        b'j' => whole_file(bytes, Format::JsonLines, |file| LoadRequest {
+            users: Some(file),
+            ..LoadRequest::default()
+        }),
         _ => values_come_back(&String::from_utf8_lossy(bytes)),
     }
 }
@@ -31,7 +42,10 @@ fn whole_file(bytes: &[u8], format: Format, request: fn(LoadFile) -> LoadRequest
     let places = read.users.iter().chain(&read.groups).map(|(line, _)| *line);
     for line in places.chain(read.members.iter().map(|(line, ..)| *line)) {
         // Line ends are LF, CRLF or CR; rows come in order, whichever it is.
-        assert!(line > last && (line <= lines || bytes.contains(&b'\r')), "line {line} of {lines} after {last}");
+        assert!(
+            line > last && (line <= lines || bytes.contains(&b'\r')),
+            "line {line} of {lines} after {last}"
+        );
         last = line;
     }
     for (_, doc) in &read.users {
@@ -60,7 +74,8 @@ fn values_come_back(text: &str) {
         let cell = if quoted { format!("\"{}\"", value.replace('"', "\"\"")) } else { value.clone() };
         file.push_str(&format!("{index},{cell}{}", if index % 3 == 0 { "\n" } else { "\r\n" }));
     }
-    let request = LoadRequest { users: Some(LoadFile::new("file.csv", file.as_bytes())), ..LoadRequest::default() };
+    let request =
+        LoadRequest { users: Some(LoadFile::new("file.csv", file.as_bytes())), ..LoadRequest::default() };
     let read = read(request).unwrap_or_else(|error| panic!("{error}: {file:?}"));
     assert_eq!(read.users.len(), values.len(), "a row each");
     for ((_, doc), value) in read.users.iter().zip(&values) {
@@ -75,7 +90,11 @@ fn read(request: LoadRequest) -> Result<Documents, EngineError> {
     if let Err(error) = &read {
         let text = error.to_string();
         assert!(matches!(error, EngineError::Invalid(_)), "bad input is invalid: {text}");
-        assert!(text.contains("file") && text.len() < 64 * 1024, "it names the file and is short: {} bytes", text.len());
+        assert!(
+            text.contains("file") && text.len() < 64 * 1024,
+            "it names the file and is short: {} bytes",
+            text.len()
+        );
         assert!(text.matches("\n  ").count() <= LINES_MAX, "{text}");
     }
     read

@@ -25,6 +25,14 @@ pub fn expression(data: &[u8]) {
     });
     let result = evaluate(&expression, &context);
     assert_eq!(evaluate(&expression, &context), result, "{source:?} gives the same each time");
+    let named = &expression.depends_on().user;
+    if !named.contains("*") {
+        let mut fewer = given.clone();
+        let keeps = |name: &String| named.iter().any(|named| covers(named, name));
+        fewer.as_object_mut().expect("a user is an object").retain(|name, _| keeps(name));
+        let other = evaluate(&expression, &with(&context, "user", fewer));
+        assert_eq!(other, result, "{source:?} depends on nothing but {named:?}");
+    }
     if !expression.uses_manager() {
         let other = evaluate(&expression, &with(&context, "manager", json!({"userName": "new"})));
         assert_eq!(other, result, "{source:?} does not depend on the manager");
@@ -33,6 +41,13 @@ pub fn expression(data: &[u8]) {
         let other = evaluate(&expression, &with(&context, "groups", json!(["Contractors"])));
         assert_eq!(other, result, "{source:?} does not depend on groups");
     }
+}
+
+/// Whether a dependency is that attribute, or one of that extension.
+fn covers(named: &str, attribute: &str) -> bool {
+    let head = named.get(..attribute.len());
+    head.is_some_and(|head| head.eq_ignore_ascii_case(attribute))
+        && matches!(named.as_bytes().get(attribute.len()), None | Some(b':'))
 }
 
 /// The value; `None` if there is none, with a reason that a person can read.

@@ -55,5 +55,9 @@ fn follows<'a>(filter: &Filter, negated: bool, clauses: &mut impl Iterator<Item 
     };
     let verdicts: Vec<bool> = terms.iter().map(|term| follows(term, negated, clauses)).collect();
     // A negated `and` holds if one of its negated terms does.
-    if matches!(filter, Filter::And(_)) == negated { verdicts.contains(&true) } else { !verdicts.contains(&false) }
+    if matches!(filter, Filter::And(_)) == negated {
+        verdicts.contains(&true)
+    } else {
+        !verdicts.contains(&false)
+    }
 }

@@ -42,7 +42,10 @@ fn carry_out(rt: &ResourceType, resource: &Value, request: &PatchRequest) {
         Ok(changed) => changed,
         Err(error) => {
             assert!(matches!(error.status, 400 | 409 | 413), "{error}");
-            assert!(error.detail.starts_with("Operations[") || error.status == 413, "it names the operation: {error}");
+            assert!(
+                error.detail.starts_with("Operations[") || error.status == 413,
+                "it names the operation: {error}"
+            );
             return;
         }
     };

@@ -14,7 +14,11 @@ pub fn retry_after(data: &[u8]) {
     let header = String::from_utf8_lossy(rest);
     let pause = retry_after_ms(Some(&header), now_ms);
     assert!((1..=LONGEST_MS).contains(&pause), "{header:?} gives {pause}");
-    assert_eq!(retry_after_ms(Some(&format!(" {header}\t")), now_ms), pause, "white space around it means nothing");
+    assert_eq!(
+        retry_after_ms(Some(&format!(" {header}\t")), now_ms),
+        pause,
+        "white space around it means nothing"
+    );
     let later = retry_after_ms(Some(&header), now_ms.saturating_add(1_000));
     assert!(later <= pause, "the later it is, the shorter the pause: {header:?}");
     let digits = header.trim();

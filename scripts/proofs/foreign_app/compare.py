@@ -53,7 +53,7 @@ def account(row: dict) -> dict:
         "name.givenName": row["name.givenName"],
         "name.familyName": row["name.familyName"],
         "displayName": row["displayName"],
-        WORK_EMAIL: row[WORK_EMAIL],
+        WORK_EMAIL: row[WORK_EMAIL] or None,
         "active": row["active"] == "true",
     }
 

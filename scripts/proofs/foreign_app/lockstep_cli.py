@@ -55,11 +55,11 @@ class Lockstep:
         self.run("sync", "--wait")
         return time.monotonic() - started
 
-    def start_sync(self) -> subprocess.Popen:
+    def start_sync(self, *arguments: str) -> subprocess.Popen:
         """`sync --wait` as a process that can be killed: the process is the binary itself."""
         output = self.log.open("ab")
         return subprocess.Popen(
-            [self.binary, "sync", "--wait"], env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            [self.binary, "sync", "--wait", *arguments], env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )
 
     def check_log(self) -> None:

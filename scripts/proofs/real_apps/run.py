@@ -14,8 +14,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from awkward import AwkwardGenerator
+
 # These come from foreign_app, which is on PYTHONPATH.
-from generate import EVERYONE, Generator, Sizes
+from generate import EVERYONE, Sizes
 from lockstep_cli import APP, Lockstep
 from proxy import Proxy
 
@@ -39,12 +41,13 @@ class Trial:
     """One app, the proxy before it, and an engine with a database of its own."""
 
     def __init__(self, args, name: str, sizes: Sizes):
-        self.name, self.sizes, self.when = name, sizes, "short" if args.short else "full"
+        self.name, self.sizes = name, sizes
         self.profile = json.loads((HERE / "profiles" / f"{name}.json").read_text())
+        self.settings = [*self.profile["settings"], *(["--write-with", "put"] if args.put else [])]
         self.folder = Path(args.folder).resolve() / name
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self.generator = Generator(sizes, args.seed, self.folder / "inputs")
+        self.generator = AwkwardGenerator(sizes, args.seed, self.folder / "inputs")
         self.token = self.folder / "token"
         self.token.write_text(f"token-{random.Random(args.seed).getrandbits(128):032x}\n")
         self.token.chmod(0o600)
@@ -95,16 +98,16 @@ class Trial:
         run = self.lockstep.run
         run("app", "add", APP, "--base-url", f"http://127.0.0.1:{self.proxy.port}{self.profile['base_path']}",
             "--token-file", self.token, "--allow-private")
-        run("app", "set", APP, "--in-flight-window", "2s", *self.profile["settings"])
+        run("app", "set", APP, "--in-flight-window", "2s", *self.settings)
         run("app", "assign", APP, "--group", EVERYONE)
         run("push-group", "add", APP, *(part for group in pushed for part in ("--group", group)))
         run("app", "activate", APP, "--yes")
 
-    def sync(self) -> tuple[float, int]:
+    def sync(self, *arguments: str) -> tuple[float, int]:
         """`sync --wait`, ended when it takes too long; returns seconds and exit code."""
         self.proxy.reset()
         started = time.monotonic()
-        process = self.lockstep.start_sync()
+        process = self.lockstep.start_sync(*arguments)
         try:
             code = process.wait(SYNC_AT_MOST_S)
         except subprocess.TimeoutExpired:
@@ -137,10 +140,8 @@ class Trial:
         """Every difference and every task is one that the profile expects, and everything expected is there."""
         found = Counter()
         for line in differences:
-            number = next(
-                (number for number, item in enumerate(self.profile["expected"]) if "difference" in item and re.search(item["difference"], line)),
-                None,
-            )
+            matches = (re.search(item.get("difference", "$^"), line) for item in self.profile["expected"])
+            number = next((number for number, match in enumerate(matches) if match), None)
             if number is None:
                 self.expect(False, f"{what}: not declared: {line}")
             else:
@@ -150,14 +151,17 @@ class Trial:
             self.expect(cause in declared, f"{what}: not declared: {tasks[cause]} tasks {cause}")
         for number, item in enumerate(self.profile["expected"]):
             have = found[number] if "difference" in item else tasks[item["task"]]
-            want = item["count"][self.when][what]
+            want = item["count"].get(what, 0)
             self.expect(have == want, f"{what}: {want} times {item.get('difference') or item['task']}, not {have}")
 
     def sync_again(self, after: str) -> None:
-        """A sync with nothing to do sends no write."""
-        took, _ = self.sync()
-        say(f"{self.name}: repeated: {took:.1f} s, {dict(self.proxy.counts)}, writes {self.proxy.writes()}")
-        self.expect(self.proxy.writes() == 0, f"a sync after {after} sends 0 writes, not {self.proxy.writes()}")
+        """A sync with nothing to do sends no write, nor does one that first reads the whole app and compares."""
+        for arguments in ([], ["--full"]):
+            took, _ = self.sync(*arguments)
+            requests, writes = dict(self.proxy.counts), self.proxy.writes()
+            what = " ".join(["sync", *arguments])
+            say(f"{self.name}: {what} again: {took:.1f} s, requests {requests}, writes {writes}")
+            self.expect(writes == 0, f"`{what}` after {after} sends 0 writes, not {writes}")
 
     def tasks(self) -> Counter:
         """Open tasks by cause, as the admin is shown them."""
@@ -197,7 +201,7 @@ def say(text: str) -> None:
 def try_app(args, name: str, sizes: Sizes) -> list[str]:
     """One app from start to end; what it missed."""
     trial = Trial(args, name, sizes)
-    settings = " ".join(trial.profile["settings"]) or "none"
+    settings = " ".join(trial.settings) or "none"
     say(f"{name}: {trial.profile['app']}; settings {settings}; expected items {len(trial.profile['expected'])}")
     try:
         trial.run()
@@ -219,6 +223,7 @@ def main() -> None:
     parser.add_argument("--folder", required=True, help="a folder in it is emptied for each app")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--put", action="store_true", help="changes are written with PUT instead of PATCH")
     names = sorted(path.stem for path in (HERE / "profiles").glob("*.json"))
     parser.add_argument("--app", action="append", choices=names, help="only this one")
     args = parser.parse_args()

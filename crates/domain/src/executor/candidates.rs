@@ -17,9 +17,9 @@ pub(super) fn recheck(
     let (own_id, attribute, value) = match snapshot {
         Snapshot::User(user) => {
             let attribute = user.base.app.app.settings.matching.clone();
-            let (desired, _) = crate::plan_user::desired(user);
+            let (desired, _) = crate::desired::desired(user);
             let value = match desired {
-                crate::plan_user::Desired::Present(attributes) => {
+                crate::desired::Desired::Present(attributes) => {
                     attributes.get(&attribute).and_then(Value::as_str).map(str::to_owned)
                 }
                 _ => None,

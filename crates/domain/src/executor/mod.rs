@@ -2,13 +2,14 @@
 
 mod candidates;
 mod settle;
+mod settlement;
 
 use crate::ids::{IntentId, Subject};
 use crate::plan::{Known, Observed, Operation, Plan, Resolution, Write, plan};
 use crate::remote::{Call, Evidence, Outcome, Remote, RemoteKind};
 use crate::snapshot::Snapshot;
 
-pub use settle::{After, EdgeResult, IntentEnd, LinkChange, Settlement};
+pub use settlement::{After, EdgeResult, IntentEnd, LinkChange, Settlement};
 
 /// How often one run may go round before it lets others go first.
 const ROUNDS: u32 = 10_000;
@@ -245,7 +246,9 @@ impl Run {
         let removal_limit = match (&write, self.snapshot()) {
             (Write::Members { remove, .. }, Snapshot::Group(group)) if !remove.is_empty() => {
                 let limit = base.app.app.settings.guard_threshold(group.present_edges);
-                Some((group.removal_candidates, limit))
+                // What is sent once more, because its outcome is unknown, was counted and granted when it was sent first.
+                let anything_new = remove.iter().any(|change| group.holds(&change.user));
+                Some(if anything_new { (group.removal_candidates, limit) } else { (0, i64::MAX) })
             }
             _ => None,
         };

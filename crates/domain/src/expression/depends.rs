@@ -40,9 +40,15 @@ pub(super) fn find(tokens: &[Token<'_>], variables: &HashSet<String>) -> Result<
             _ => {}
         }
     }
+    // What is read inside a slice (`manager.title[:3]`) is not among the variables; so names count wherever they stand.
+    let slices = tokens.contains(&Token::Sign('[')) && tokens.contains(&Token::Sign(':'));
     for (at, token) in tokens.iter().enumerate() {
         let Token::Word(word) = token else { continue };
+        let is_field = at.checked_sub(1).is_some_and(|before| tokens[before] == Token::Sign('.'));
         match *word {
+            "user" if slices && !is_field => drop(found.user.insert("*".to_owned())),
+            "manager" if !is_field => found.manager = true,
+            "groups" if !is_field => found.groups = true,
             "attribute" | "manager_attribute" => {
                 found.by_path = true;
                 found.manager |= *word == "manager_attribute";

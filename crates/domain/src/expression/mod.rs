@@ -187,5 +187,7 @@ mod tests {
         assert!(on("manager_attribute('title')").manager);
         assert_eq!(on("attribute(user.title)").user, ["*".to_owned(), "title".to_owned()].into());
         assert_eq!(on("'user.title ~ groups'"), DependsOn::default());
+        let sliced = on("user.title[:1] ~ manager.title[1:1] ~ groups[0:1]");
+        assert!(sliced.user.contains("*") && sliced.manager && sliced.groups);
     }
 }

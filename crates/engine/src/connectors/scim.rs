@@ -34,9 +34,11 @@ pub fn request(call: &Call) -> HttpRequest {
         Call::Patch { kind, remote_id, request } => {
             with_body("PATCH", format!("{}/{}", kind.endpoint(), encode(remote_id)), &request.to_json())
         }
-        Call::Members { remote_id, add, remove } => {
-            with_body("PATCH", format!("/Groups/{}", encode(remote_id)), &members_patch(add, remove).to_json())
-        }
+        Call::Members { remote_id, add, remove } => with_body(
+            "PATCH",
+            format!("/Groups/{}", encode(remote_id)),
+            &members_patch(add, remove).to_json(),
+        ),
         Call::Replace { kind, remote_id, doc, version } => HttpRequest {
             if_match: version.clone(),
             ..with_body("PUT", format!("{}/{}", kind.endpoint(), encode(remote_id)), doc)
@@ -91,7 +93,11 @@ fn encode(text: &str) -> String {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
                 encoded.push(char::from(byte))
             }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let digits =
+                    [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)]));
+                encoded.extend(['%', digits[0], digits[1]]);
+            }
         }
     }
     encoded
@@ -150,8 +156,8 @@ fn accepted(call: &Call, answer: &HttpAnswer, evidence: impl Fn() -> Evidence) -
         Call::Create { .. } => {
             let from_body = body.and_then(|doc| remote(doc, answer.etag.clone()));
             let from_location = || {
-                let id = answer.location.as_deref()?.rsplit('/').next().filter(|id| !id.is_empty())?;
-                Some(Remote { id: id.to_owned(), doc: Value::Null, version: answer.etag.clone() })
+                let id = id_in_location(answer.location.as_deref()?)?;
+                Some(Remote { id, doc: Value::Null, version: answer.etag.clone() })
             };
             match from_body.or_else(from_location) {
                 Some(remote) => Outcome::Applied(Some(remote)),
@@ -172,11 +178,29 @@ fn not_scim(mut evidence: Evidence) -> Outcome {
     Outcome::Down(evidence)
 }
 
-/// Reads an object out of an answer; none if it has no id.
+/// Reads an object out of an answer; none if it has no id that a request could name.
 pub fn remote(doc: Value, etag: Option<String>) -> Option<Remote> {
-    let id = doc.get("id")?.as_str().filter(|id| !id.is_empty())?.to_owned();
+    let id = doc.get("id")?.as_str().filter(|id| is_addressable(id))?.to_owned();
     let version = doc.pointer("/meta/version").and_then(Value::as_str).map(str::to_owned).or(etag);
     Some(Remote { id, doc, version })
+}
+
+/// A dot or two as a path segment mean another address, however they are encoded: a request for such an object would
+/// reach the whole collection, or what is above it.
+fn is_addressable(id: &str) -> bool {
+    !matches!(id, "" | "." | "..")
+}
+
+/// The last segment of an object's address (RFC 7644 section 3.3), percent-decoded.
+fn id_in_location(location: &str) -> Option<String> {
+    let path = location.split(['?', '#']).next()?;
+    let mut rest = path.rsplit('/').next()?.bytes();
+    let mut id = Vec::new();
+    while let Some(byte) = rest.next() {
+        let mut digit = || char::from(rest.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        id.push(if byte == b'%' { digit()? * 16 + digit()? } else { byte });
+    }
+    String::from_utf8(id).ok().filter(|id| is_addressable(id))
 }
 
 fn evidence(request: &str, answer: &HttpAnswer) -> Evidence {
@@ -295,6 +319,26 @@ mod tests {
         assert!(matches!(outcome(&read, Ok(answer(200, page)), 0), Outcome::Down(_)));
         assert!(matches!(outcome(&read, Ok(answer(404, page)), 0), Outcome::Rejected(_)));
         assert!(matches!(outcome(&read, Ok(answer(404, "{}")), 0), Outcome::Missing(_)));
+    }
+
+    #[test]
+    fn an_id_that_leads_to_another_address_is_no_id() {
+        for id in [".", ".."] {
+            let body = json!({"id": id}).to_string();
+            assert!(matches!(outcome(&create(), Ok(answer(201, &body)), 0), Outcome::Unknown(_)));
+            assert_eq!(remote(json!({"id": id}), None), None);
+        }
+        let created = |location: &str| {
+            let located = HttpAnswer { location: Some(location.into()), ..answer(201, "") };
+            match outcome(&create(), Ok(located), 0) {
+                Outcome::Applied(Some(remote)) => Some(remote.id),
+                _ => None,
+            }
+        };
+        assert_eq!(created("https://x/Users/a%20b?c=d").as_deref(), Some("a b"));
+        for location in ["/Users/", "/Users/..", "/Users/%2E%2e", "/Users/%2", "/Users/%ff"] {
+            assert_eq!(created(location), None, "{location}");
+        }
     }
 
     #[test]

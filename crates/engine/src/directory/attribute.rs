@@ -14,12 +14,21 @@ impl TextAttribute {
     /// Reads a path such as `userName`, `name.givenName`, `emails[type eq "work"].value` (RFC 7644 section 3.5.2). The
     /// error says what is wrong and what to do next.
     pub fn parse(resource_type: &ResourceType, text: &str) -> Result<Self, String> {
+        Self::parse_hinting(resource_type, text, true)
+    }
+
+    /// The same; an error says what was most likely meant only if that is wanted, since it takes a search.
+    pub(crate) fn parse_hinting(
+        resource_type: &ResourceType,
+        text: &str,
+        hint: bool,
+    ) -> Result<Self, String> {
         let parsed = PatchPath::parse(text).ok().and_then(|path| {
             let (parent, leaf) = resource_type.resolve_with_parent(&path.attr_path())?;
             Some((path, parent, leaf))
         });
         let Some((mut path, parent, leaf)) = parsed else {
-            return Err(unknown(resource_type, text));
+            return Err(unknown(resource_type, text, hint));
         };
         let outer = parent.unwrap_or(leaf);
         if outer.name == "password" {
@@ -104,11 +113,14 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
-fn unknown(resource_type: &ResourceType, text: &str) -> String {
-    let hint =
-        nearest(resource_type, text).map(|path| format!("; the nearest known is {path}")).unwrap_or_default();
+fn unknown(resource_type: &ResourceType, text: &str, hint: bool) -> String {
+    let near = if hint { nearest(resource_type, text) } else { None };
+    let hint = near.map(|path| format!("; the nearest known is {path}")).unwrap_or_default();
     format!("'{}' is no attribute of a {}{hint}", shortened(text), resource_type.name)
 }
+
+/// Letters by which a text may differ from what it most likely means.
+const DISTANCE_MAX: usize = 12;
 
 /// The known path that a text most likely means.
 fn nearest(resource_type: &ResourceType, text: &str) -> Option<String> {
@@ -116,14 +128,15 @@ fn nearest(resource_type: &ResourceType, text: &str) -> Option<String> {
     if wanted.is_empty() || wanted.chars().count() > 100 {
         return None;
     }
+    let farthest = wanted.chars().count().div_ceil(2).min(DISTANCE_MAX);
     let candidates = known_paths(resource_type).into_iter().map(|(path, name)| {
         let name = plain(&name);
         // `phone` most likely means phoneNumbers.
         let part = if wanted.len() > 3 && name.contains(&wanted) { 1 } else { usize::MAX };
-        (distance(&wanted, &plain(&path)).min(distance(&wanted, &name)).min(part), path)
+        (distance(&wanted, &plain(&path), farthest).min(distance(&wanted, &name, farthest)).min(part), path)
     });
     let (far, path) = candidates.min_by_key(|(far, _)| *far)?;
-    (far <= wanted.chars().count().div_ceil(2)).then_some(path)
+    (far <= farthest).then_some(path)
 }
 
 /// Every path that may be given, and the short name that people use for it.
@@ -163,9 +176,12 @@ fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Levenshtein distance in characters.
-fn distance(a: &str, b: &str) -> usize {
+/// Levenshtein distance in characters, as far as it is at most `farthest`: of most texts that is soon clear.
+fn distance(a: &str, b: &str, farthest: usize) -> usize {
     let b: Vec<char> = b.chars().collect();
+    if a.chars().count().abs_diff(b.len()) > farthest {
+        return usize::MAX;
+    }
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().enumerate() {
         let mut diagonal = row[0];
@@ -174,6 +190,9 @@ fn distance(a: &str, b: &str) -> usize {
             let replaced = diagonal + usize::from(ca != *cb);
             diagonal = row[j + 1];
             row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+        if row.iter().all(|so_far| *so_far > farthest) {
+            return usize::MAX;
         }
     }
     row[b.len()]

@@ -16,7 +16,8 @@ pub mod users;
 pub use apply::{Applied, apply};
 pub use groups::{add_member, create_group, delete_group, edit_group, remove_member, restore_group};
 pub use show::{
-    GroupView, UserView, list_deleted_groups, list_deleted_users, list_groups, list_users, show_group, show_user,
+    GroupView, UserView, list_deleted_groups, list_deleted_users, list_groups, list_users, show_group,
+    show_user,
 };
 pub use users::{Edited, Edits, create_user, delete_user, edit_user, restore_user, set_active};
 

@@ -74,6 +74,7 @@ pub(crate) trait Resource: Clone + PartialEq {
     fn name(&self) -> &str;
     fn external_id(&self) -> Option<&str>;
     fn doc(&self) -> &Value;
+    fn version(&self) -> i64;
     fn deleted_ms(&self) -> Option<i64>;
     fn set_deleted_ms(&mut self, deleted_ms: Option<i64>);
     /// The action of an update.
@@ -158,6 +159,10 @@ impl Resource for User {
 
     fn doc(&self) -> &Value {
         &self.doc
+    }
+
+    fn version(&self) -> i64 {
+        self.version
     }
 
     fn deleted_ms(&self) -> Option<i64> {
@@ -251,6 +256,10 @@ impl Resource for Group {
 
     fn doc(&self) -> &Value {
         &self.doc
+    }
+
+    fn version(&self) -> i64 {
+        self.version
     }
 
     fn deleted_ms(&self) -> Option<i64> {

@@ -107,9 +107,12 @@ pub async fn restore_user(
     let reference = reference.to_owned();
     engine
         .write(tenant, move |tx, ctx| {
-            let id = match one_deleted("user", &reference, user::find_deleted(tx, &ctx.tenant, &reference)?, |user| {
-                user.id.as_str()
-            })? {
+            let id = match one_deleted(
+                "user",
+                &reference,
+                user::find_deleted(tx, &ctx.tenant, &reference)?,
+                |user| user.id.as_str(),
+            )? {
                 Some(user) => user.id,
                 None => find(tx, &ctx.tenant, &reference).map_err(|_| not_deleted("user", &reference))?.id,
             };

@@ -33,7 +33,10 @@ pub fn intend(
     let lost = link.as_ref().is_some_and(|link| link.state == LinkState::Lost);
     let link_generation = link.map_or(0, |link| link.generation);
     let same_app = app::version(tx, &context.tenant, app_id)? == Some(compiled.app.version);
-    if current.generation != intention.mark_generation || link_generation != intention.link_generation || !same_app {
+    if current.generation != intention.mark_generation
+        || link_generation != intention.link_generation
+        || !same_app
+    {
         return Ok(Intended::Superseded);
     }
     if let Some((id, how)) = &intention.resolves {
@@ -101,11 +104,13 @@ fn guard(
     if let Some((candidates, limit)) = intention.removal_limit {
         let sent = lane::guard_sum(tx, &tenant, app_id, subject.id(), context.now_ms)?;
         if sent + candidates <= limit {
-            lane::guard_add(tx, &tenant, app_id, subject.id(), context.now_ms, removals(&intention.write))?;
+            let counted = removals(&intention.write).min(candidates);
+            lane::guard_add(tx, &tenant, app_id, subject.id(), context.now_ms, counted)?;
             return Ok(true);
         }
         stage(tx, mark::STAGED_MEMBERS)?;
-        let evidence = json!({"memberships_to_remove": candidates, "removed_in_24_hours": sent, "allowed": limit});
+        let evidence =
+            json!({"memberships_to_remove": candidates, "removed_in_24_hours": sent, "allowed": limit});
         open_held(tx, context, app_id, Some(subject), evidence)?;
         return Ok(false);
     }
@@ -117,7 +122,14 @@ fn guard(
     if allow(tx, context, app, staged)? {
         mark::release(tx, &context.tenant, app_id, Some(&current.wave))?;
         // It is counted once, however often it has to be tried.
-        mark::set_state(tx, &context.tenant, app_id, subject.id(), current.generation, ("released", None, None))?;
+        mark::set_state(
+            tx,
+            &context.tenant,
+            app_id,
+            subject.id(),
+            current.generation,
+            ("released", None, None),
+        )?;
         return Ok(true);
     }
     stage(tx, "guard")?;

@@ -20,6 +20,9 @@ use crate::snapshot::{Scope, load};
 use crate::transport::Transport;
 use store::repo::intent;
 
+/// How long a request that is announced may be kept back.
+const LONG_WAIT_MS: i64 = 1_000;
+
 /// What all runs of a lane share.
 pub struct Shared {
     /// The engine.
@@ -170,6 +173,11 @@ pub async fn send(shared: &Shared, call: &Call, may_use_inventory: bool) -> Outc
         return known;
     }
     let env = &shared.engine.env;
+    // A write is announced already: to keep it back for long would eat into its in-flight window.
+    let pause_ms = shared.pace.pause_left(env.monotonic_ms());
+    if pause_ms > LONG_WAIT_MS && scim::request(call).method != "GET" {
+        return Outcome::Throttled { after_ms: pause_ms };
+    }
     let wait_ms = shared.pace.reserve(env.monotonic_ms());
     if wait_ms > 0 {
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;

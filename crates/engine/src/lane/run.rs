@@ -176,7 +176,12 @@ impl Owned {
 }
 
 /// Becomes the owner of the lane: its number, and until when the app asked for a pause. Every open intent of an earlier owner is unknown from now on.
-async fn take(engine: &Engine, tenant: &TenantId, app: &AppId, lease_ms: i64) -> Result<(i64, i64), EngineError> {
+async fn take(
+    engine: &Engine,
+    tenant: &TenantId,
+    app: &AppId,
+    lease_ms: i64,
+) -> Result<(i64, i64), EngineError> {
     let (app, env) = (app.clone(), engine.env.clone());
     let owner = env.process_name();
     engine

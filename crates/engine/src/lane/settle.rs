@@ -2,10 +2,10 @@
 
 use domain::audit::Entry;
 use domain::cause::{Cause, Finding};
+use domain::desired::keys_of;
 use domain::executor::{After, IntentEnd, LaneSignal, LinkChange, Settlement};
 use domain::ids::{AppId, GroupId, Subject, TaskId};
 use domain::mapping::Attributes;
-use domain::plan_user::keys_of;
 use domain::snapshot::{CompiledApp, Link, LinkState};
 use serde_json::json;
 use store::Tx;

@@ -156,12 +156,12 @@ impl<R: Resource> Stored<R> {
 }
 
 /// Positions that belong together (union-find).
-struct Clusters {
+pub(super) struct Clusters {
     parent: Vec<usize>,
 }
 
 impl Clusters {
-    fn new(count: usize) -> Self {
+    pub(super) fn new(count: usize) -> Self {
         Self { parent: (0..count).collect() }
     }
 
@@ -173,12 +173,12 @@ impl Clusters {
         at
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    pub(super) fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.root(a), self.root(b));
         self.parent[a.max(b)] = a.min(b);
     }
 
-    fn lists(&mut self, wanted: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
+    pub(super) fn lists(&mut self, wanted: impl Fn(usize) -> bool) -> Vec<Vec<usize>> {
         let mut lists: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for at in (0..self.parent.len()).filter(|at| wanted(*at)) {
             lists.entry(self.root(at)).or_default().push(at);

@@ -188,6 +188,8 @@ async fn step(
                 staged.push(row);
             }
             ctx.wave = job.wave;
+            // All entries of a load carry its id: that is how it can be taken back.
+            ctx.trace = id.as_str().to_owned();
             ctx.priority = BULK;
             let (applied, refused) = if leave_out.is_some() {
                 (Applied::default(), Vec::new())
@@ -211,8 +213,12 @@ fn still_valid(
     let (mut users, mut groups) = (Vec::new(), Vec::new());
     for change in rows.iter().flat_map(|row| &row.changes) {
         match change {
-            Change::UpdateUser { id, .. } => users.push(id.clone()),
-            Change::UpdateGroup { id, .. } => groups.push(id.clone()),
+            Change::UpdateUser { id, .. } | Change::DeleteUser { id } | Change::RestoreUser { id } => {
+                users.push(id.clone());
+            }
+            Change::UpdateGroup { id, .. } | Change::DeleteGroup { id } | Change::RestoreGroup { id } => {
+                groups.push(id.clone());
+            }
             _ => {}
         }
     }

@@ -7,29 +7,37 @@
 //! userName (unless that one has another externalId); for groups externalId, else displayName. Loading the same files
 //! again changes nothing.
 
+mod columns;
 mod compare;
 mod csv;
 mod documents;
 mod job;
 mod members;
 mod plan;
+mod preset;
+mod preset_tables;
 mod problem;
 mod table;
+mod undo;
+mod undo_plan;
 
 use std::sync::Arc;
 
-use domain::ids::TenantId;
+use domain::ids::{JobId, TenantId};
 use scim::ResourceType;
 
 use crate::directory::Applied;
 use crate::directory::resource::{group_type, user_type};
 use crate::{Engine, EngineError};
+use columns::Columns;
 use plan::Plan;
 use problem::Problems;
 use table::{Pairs, Table};
 
 pub use documents::{Documents, documents};
 pub use job::{Resumed, resume};
+pub use preset::Preset;
+pub use undo::{UndoPreview, UndoReport, UndoRequest, list_loads, undo};
 
 /// What to load. At least one file.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +50,9 @@ pub struct LoadRequest {
     pub members: Option<LoadFile>,
     /// Columns that are not named by a SCIM path: (column, path). An empty path leaves the column out.
     pub map: Vec<(String, String)>,
-    /// Who owns the users and groups that are created. Empty: `file`.
+    /// How the users file is read, if it is a well-known export. `map` goes before it.
+    pub preset: Option<&'static Preset>,
+    /// Who owns the users and groups that are created. Empty: the preset's name, else `file`.
     pub source: String,
     /// Deactivates active users of this source that the users file lacks.
     pub complete: bool,
@@ -109,6 +119,10 @@ pub struct LoadReport {
     pub refused: Vec<String>,
     /// An earlier load that had been interrupted and was finished first.
     pub resumed: Option<Resumed>,
+    /// Columns of the users file that the preset does not know; they were not read.
+    pub ignored: Vec<String>,
+    /// The job that applied it, for `undo`; none if there was nothing to do.
+    pub job: Option<JobId>,
     /// Dry run only: why the guard would hold this load.
     pub held: Option<String>,
 }
@@ -143,7 +157,8 @@ pub async fn load(
 ) -> Result<LoadReport, EngineError> {
     let label = label(&request);
     let input = Arc::new(Input::read(request)?);
-    let mut report = LoadReport::default();
+    let ignored = input.users.as_ref().map(|table| table.ignored.clone()).unwrap_or_default();
+    let mut report = LoadReport { ignored, ..LoadReport::default() };
     if !input.dry_run {
         report.resumed = resume(engine, tenant).await?;
     }
@@ -159,6 +174,7 @@ pub async fn load(
     if !plan.rows.is_empty() {
         let job = job::stage(engine, tenant, &input.source, &label, plan.rows).await?;
         let done = job::apply_job(engine, tenant, &job, progress).await?;
+        report.job = Some(job);
         report.applied = done.applied;
         report.refused = done.refused;
     }
@@ -190,12 +206,14 @@ impl Input {
         }
         let mut problems = Problems::default();
         let map = &request.map;
+        let preset = request.preset;
         let mut table =
-            |file: Option<&LoadFile>, resource_type: &'static ResourceType, name: &'static str| {
-                file.map(|file| Table::read(file, resource_type, name, map, &mut problems))
+            |file: Option<&LoadFile>, resource_type: &'static ResourceType, columns: Columns<'_>| {
+                file.map(|file| Table::read(file, resource_type, &columns, &mut problems))
             };
-        let users = table(request.users.as_ref(), user_type(), "userName");
-        let groups = table(request.groups.as_ref(), group_type(), "displayName");
+        let users = table(request.users.as_ref(), user_type(), Columns { key: "userName", map, preset });
+        let columns = Columns { key: "displayName", map, preset: None };
+        let groups = table(request.groups.as_ref(), group_type(), columns);
         let members = request.members.as_ref().map(|file| Pairs::read(file, map, &mut problems));
         let known = |column: &String| {
             let tables = users.iter().chain(&groups).any(|table| table.has_header(column));
@@ -212,7 +230,8 @@ impl Input {
             }
         }
         problems.check()?;
-        let source = if request.source.is_empty() { "file".to_owned() } else { request.source };
+        let named = Some(request.source).filter(|source| !source.is_empty());
+        let source = named.unwrap_or_else(|| preset.map_or("file", |preset| preset.name).to_owned());
         Ok(Self {
             users,
             groups,

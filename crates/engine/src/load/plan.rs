@@ -93,7 +93,7 @@ impl Plan {
 }
 
 /// How many deactivations pass: the smaller of 20 % and 500, never below 5.
-fn threshold(active: usize) -> usize {
+pub(super) fn threshold(active: usize) -> usize {
     (active / 5).clamp(5, 500)
 }
 

@@ -22,6 +22,11 @@ impl Problems {
         }
     }
 
+    /// Whether further problems are counted and no longer named.
+    pub(super) fn is_full(&self) -> bool {
+        self.shown.len() >= SHOWN
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.shown.is_empty()
     }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use scim::ResourceType;
 use serde_json::{Map, Value};
 
+use super::columns::{Columns, Given};
 use super::csv::{self, MAX_LINE};
 use super::problem::Problems;
 use super::{Format, LoadFile};
-use crate::directory::attribute::{TextAttribute, shortened};
+use crate::directory::attribute::shortened;
 
 const MAX_FILE: usize = 512 * 1024 * 1024;
 
@@ -16,8 +17,11 @@ const MAX_FILE: usize = 512 * 1024 * 1024;
 pub(super) struct Table {
     pub(super) file: String,
     pub(super) rows: Vec<Row>,
+    /// Columns that a preset does not know.
+    pub(super) ignored: Vec<String>,
     headers: Vec<String>,
-    columns: Vec<Option<TextAttribute>>,
+    /// What each column gives; nothing for one that is left out.
+    columns: Vec<Given>,
 }
 
 /// One user or group of a file.
@@ -43,23 +47,33 @@ pub(super) struct Pairs {
 }
 
 impl Table {
-    /// Reads a file; what is wrong with it is added to the problems. `name` is the attribute that is the key besides
-    /// externalId.
+    /// Reads a file; what is wrong with it is added to the problems.
     pub(super) fn read(
         file: &LoadFile,
         resource_type: &ResourceType,
-        name: &str,
-        map: &[(String, String)],
+        columns: &Columns<'_>,
         problems: &mut Problems,
     ) -> Self {
-        let mut table =
-            Table { file: file.name.clone(), rows: Vec::new(), headers: Vec::new(), columns: Vec::new() };
+        let mut table = Table {
+            file: file.name.clone(),
+            rows: Vec::new(),
+            ignored: Vec::new(),
+            headers: Vec::new(),
+            columns: Vec::new(),
+        };
         let Some((text, format)) = decode(file, problems) else { return table };
         match format {
-            Format::Csv => table.read_csv(text, resource_type, name, map, problems),
-            Format::JsonLines => table.read_json(text, name, problems),
+            Format::Csv => table.read_csv(text, resource_type, columns, problems),
+            Format::JsonLines if columns.preset.is_some() => {
+                problems.add(
+                    &file.name,
+                    "a preset reads CSV",
+                    "leave out --preset, or load the export itself",
+                );
+            }
+            Format::JsonLines => table.read_json(text, columns.key, problems),
         }
-        table.check_keys(name, problems);
+        table.check_keys(columns.key, problems);
         table
     }
 
@@ -73,12 +87,15 @@ impl Table {
             Content::Object(object) => merge(doc, object),
             Content::Cells(cells) => {
                 let pairs = self.columns.iter().zip(&self.headers).zip(cells);
-                for ((attribute, header), cell) in pairs {
-                    let Some(attribute) = attribute else { continue };
-                    if !cell.is_empty() {
-                        attribute.set(doc, cell).map_err(|problem| format!("{header} {problem}"))?;
-                    } else if !attribute.is("active") {
-                        attribute.clear(doc);
+                for ((attributes, header), cell) in pairs {
+                    for (attribute, values) in attributes {
+                        if !cell.is_empty() {
+                            let text =
+                                values.convert(cell).map_err(|problem| format!("{header} {problem}"))?;
+                            attribute.set(doc, text).map_err(|problem| format!("{header} {problem}"))?;
+                        } else if !attribute.is("active") {
+                            attribute.clear(doc);
+                        }
                     }
                 }
             }
@@ -90,43 +107,16 @@ impl Table {
         &mut self,
         text: &str,
         resource_type: &ResourceType,
-        name: &str,
-        map: &[(String, String)],
+        columns: &Columns<'_>,
         problems: &mut Problems,
     ) {
         let Some((headers, records)) = read_records(&self.file, text, problems) else { return };
-        let mut seen: BTreeMap<String, String> = BTreeMap::new();
-        for header in &headers {
-            let mapped = map.iter().find(|(column, _)| same(column, header)).map(|(_, path)| path.as_str());
-            let path = mapped.unwrap_or(header);
-            if mapped == Some("") {
-                self.columns.push(None);
-                continue;
-            }
-            let place = format!("{}:1", self.file);
-            match TextAttribute::parse(resource_type, path) {
-                Ok(attribute) => {
-                    if let Some(earlier) = seen.insert(attribute.text(), header.clone()) {
-                        let rule = format!("columns '{earlier}' and '{header}' are the same attribute");
-                        problems.add(&place, &rule, "remove one of them");
-                    }
-                    self.columns.push(Some(attribute));
-                }
-                Err(reason) => {
-                    let next = format!(
-                        "rename the column, map it with --map '{0}=PATH', or leave it out with --map '{0}='",
-                        shortened(header)
-                    );
-                    problems.add(&place, &format!("column {reason}"), &next);
-                    self.columns.push(None);
-                }
-            }
-        }
-        self.headers = headers;
+        let named = columns.name(&self.file, &headers, resource_type, problems);
+        (self.columns, self.ignored, self.headers) = (named.columns, named.ignored, headers);
         let position = |wanted: &str| {
-            self.columns.iter().position(|column| column.as_ref().is_some_and(|column| column.is(wanted)))
+            self.columns.iter().position(|column| column.iter().any(|(attribute, _)| attribute.is(wanted)))
         };
-        let (external_id, name_at) = (position("externalId"), position(name));
+        let (external_id, name_at) = (position("externalId"), position(columns.key));
         for record in records {
             let cell = |at: Option<usize>| {
                 at.and_then(|at| record.cells.get(at)).filter(|cell| !cell.is_empty()).cloned()
@@ -396,6 +386,6 @@ fn field<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-fn same(a: &str, b: &str) -> bool {
+pub(super) fn same(a: &str, b: &str) -> bool {
     scim::fold(a.trim()) == scim::fold(b.trim())
 }

@@ -9,7 +9,7 @@ use store::{OpenOptions, Store};
 
 use crate::lane_world::{LaneWorld, create_group, create_user, member, names, no_member, update_user};
 
-fn sqlite() -> Store {
+pub(crate) fn sqlite() -> Store {
     let folder = tempfile::tempdir().unwrap().keep();
     let location = folder.join("test.db").to_str().unwrap().parse().unwrap();
     Store::open(&location, OpenOptions { create: true, ..OpenOptions::new(1) }).unwrap()

@@ -12,4 +12,7 @@ mod lane_world;
 mod load;
 mod load_refused;
 mod load_resume;
+mod presets;
+mod restore;
+mod undo;
 mod world;

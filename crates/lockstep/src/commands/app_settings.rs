@@ -80,6 +80,9 @@ pub(crate) struct SetArguments {
     /// How long a request without an answer may still take effect, for example 2m
     #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
     in_flight_window: Option<i64>,
+    /// How long a read may still show the state before a write, for example 5s
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
+    read_lag: Option<i64>,
     /// When a request is given up, for example 30s
     #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
     request_timeout: Option<i64>,
@@ -120,6 +123,7 @@ impl SetArguments {
                 .iter()
                 .any(Option::is_some)
             || self.in_flight_window.is_some()
+            || self.read_lag.is_some()
             || self.request_timeout.is_some()
     }
 
@@ -169,6 +173,7 @@ impl SetArguments {
         set(self.base_url.as_ref(), &mut settings.base_url);
         set(self.matching.as_ref(), &mut settings.matching);
         set(self.in_flight_window.as_ref(), &mut settings.in_flight_window_ms);
+        set(self.read_lag.as_ref(), &mut settings.read_lag_ms);
         set(self.request_timeout.as_ref(), &mut settings.request_timeout_ms);
         set(self.rate.as_ref(), &mut settings.rate_per_second);
         set(self.guard_percent.as_ref(), &mut settings.guard_percent);

@@ -61,6 +61,7 @@ fn in_words(app: &App) -> String {
         ("mapping", format!("{} rules, see lockstep app mapping show {}", settings.mapping.len(), app.name)),
         ("member cap", settings.member_cap.to_string()),
         ("in-flight window", duration::show(settings.in_flight_window_ms)),
+        ("read lag", duration::show(settings.read_lag_ms)),
         ("request timeout", duration::show(settings.request_timeout_ms)),
         ("concurrency", settings.concurrency.to_string()),
         (
@@ -133,7 +134,10 @@ pub(crate) async fn compare(
         let end = match &repaired {
             Some(report) => format!("repaired: {}", super::sync::applied(&report.applied)),
             None if found.findings.is_empty() => "nothing to repair".into(),
-            None => format!("nothing was repaired; to repair: lockstep app compare {} (of an active app)", app.name),
+            None => format!(
+                "nothing was repaired; to repair: lockstep app compare {} (of an active app)",
+                app.name
+            ),
         };
         format!("{}\n{end}", comparison_in_words(&found, &names))
     })?;

@@ -7,7 +7,7 @@ use engine::directory::{self, GroupView};
 use serde_json::{Value, json};
 
 use super::edits::Attributes;
-use super::user::ListArguments;
+use super::user::{ListArguments, deleted};
 use crate::error_report::{CliError, Exit};
 use crate::output::{note, pairs};
 use crate::session::Session;
@@ -53,6 +53,12 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  lockstep group delete 'Night shift'")]
     Delete {
         /// id, externalId or displayName
+        group: String,
+    },
+    /// Bring a deleted group back, with the members that it had
+    #[command(after_help = "Example:\n  lockstep group restore 'Night shift'")]
+    Restore {
+        /// id, externalId or displayName of a deleted group
         group: String,
     },
     /// Add and remove members
@@ -107,7 +113,16 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
         }
         Command::Delete { group } => {
             let group = directory::delete_group(engine, &tenant, &group).await?;
-            output.changed(true, &format!("group '{}' is deleted", group.display_name))?;
+            let text = format!(
+                "group '{}' is deleted; to bring it back: lockstep group restore {}",
+                group.display_name, group.id
+            );
+            output.changed(true, &text)?;
+        }
+        Command::Restore { group } => {
+            let edited = directory::restore_group(engine, &tenant, &group).await?;
+            let text = if edited.changed { "is back" } else { "was not deleted" };
+            output.changed(edited.changed, &format!("group '{}' {text}", edited.object.display_name))?;
         }
         Command::Member(MemberCommand::Add { group, member }) => {
             let changed = directory::add_member(engine, &tenant, &group, &member).await?;
@@ -124,7 +139,11 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
 }
 
 async fn list(session: &Session, tenant: &TenantId, page: &ListArguments) -> Result<(), CliError> {
-    let groups = directory::list_groups(&session.engine, tenant, &page.after, page.limit).await?;
+    let groups = if page.deleted {
+        directory::list_deleted_groups(&session.engine, tenant, &page.after, page.limit).await?
+    } else {
+        directory::list_groups(&session.engine, tenant, &page.after, page.limit).await?
+    };
     let values: Vec<Value> = groups.iter().map(as_json).collect();
     let rows = groups
         .iter()
@@ -135,14 +154,14 @@ async fn list(session: &Session, tenant: &TenantId, page: &ListArguments) -> Res
         .collect();
     session.output.list(&values, &["displayName", "externalId", "source", "id"], rows)?;
     if let Some(last) = groups.last().filter(|_| i64::try_from(groups.len()) == Ok(page.limit)) {
-        note(&format!("there may be more: lockstep group list --after {}", last.id));
+        note(&format!("there may be more: lockstep group list{} --after {}", deleted(page), last.id));
     }
     Ok(())
 }
 
 fn as_json(group: &Group) -> Value {
     json!({"id": group.id.as_str(), "displayName": group.display_name, "externalId": group.external_id,
-        "source": group.source, "version": group.version})
+        "source": group.source, "version": group.version, "deleted_ms": group.deleted_ms})
 }
 
 fn view_as_json(view: &GroupView) -> Value {

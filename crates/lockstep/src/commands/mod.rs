@@ -7,6 +7,7 @@ pub(crate) mod app_settings;
 pub(crate) mod app_show;
 pub(crate) mod completion;
 pub(crate) mod directory;
+pub(crate) mod directory_undo;
 pub(crate) mod edits;
 pub(crate) mod group;
 pub(crate) mod log;

@@ -112,7 +112,8 @@ async fn run_one(
 ) -> Result<LaneReport, CliError> {
     let transport = session.transport(tenant, app).await?;
     if arguments.full {
-        let found = compare::compare(&session.engine, tenant, &app.id, &transport, compare::Purpose::Repair).await?;
+        let found =
+            compare::compare(&session.engine, tenant, &app.id, &transport, compare::Purpose::Repair).await?;
         if !session.output.is_json() {
             note(&format!("'{}': {} differences found", app.name, found.findings.len()));
         }

@@ -1,14 +1,14 @@
 //! `user`: the users of the directory.
 
 use clap::{Args, Subcommand};
-use domain::directory::{Change, User};
-use domain::ids::{TenantId, UserId};
+use domain::directory::User;
+use domain::ids::TenantId;
 use engine::directory::{self, Edits, UserView};
 use serde_json::{Value, json};
 
 use super::edits::Attributes;
 use crate::error_report::{CliError, Exit};
-use crate::output::{note, pairs};
+use crate::output::{note, pairs, time};
 use crate::session::Session;
 
 /// Show and change users of the directory
@@ -65,10 +65,10 @@ pub(crate) enum Command {
         user: String,
     },
     /// Bring a deleted user back
-    #[command(after_help = "Example:\n  lockstep user restore 0199e7a4-5c1e-7d8a-9b8e-2f1c3d4e5f60")]
+    #[command(after_help = "Example:\n  lockstep user restore ada@acme.example")]
     Restore {
-        /// The id that `user delete` named
-        id: String,
+        /// id, externalId or userName of a deleted user
+        user: String,
     },
 }
 
@@ -81,6 +81,9 @@ pub(crate) struct ListArguments {
     /// Go on after this id
     #[arg(long, default_value = "", value_name = "ID")]
     pub(crate) after: String,
+    /// Those that are deleted and can be restored
+    #[arg(long)]
+    pub(crate) deleted: bool,
 }
 
 /// Attributes of a user.
@@ -152,44 +155,43 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
             );
             output.changed(true, &text)?;
         }
-        Command::Restore { id } => restore(session, &tenant, &id).await?,
+        Command::Restore { user } => {
+            let edited = directory::restore_user(engine, &tenant, &user).await?;
+            let text = if edited.changed { "is back" } else { "was not deleted" };
+            output.changed(edited.changed, &format!("user '{}' {text}", edited.object.user_name))?;
+        }
     }
     Ok(Exit::Done)
 }
 
 async fn list(session: &Session, tenant: &TenantId, page: &ListArguments) -> Result<(), CliError> {
-    let users = directory::list_users(&session.engine, tenant, &page.after, page.limit).await?;
+    let users = if page.deleted {
+        directory::list_deleted_users(&session.engine, tenant, &page.after, page.limit).await?
+    } else {
+        directory::list_users(&session.engine, tenant, &page.after, page.limit).await?
+    };
     let values: Vec<Value> = users.iter().map(as_json).collect();
     let rows = users
         .iter()
         .map(|user| {
-            let state = if user.active { "active" } else { "inactive" };
+            let state = match user.deleted_ms {
+                Some(deleted_ms) => format!("deleted {}", time(deleted_ms)),
+                None => if user.active { "active" } else { "inactive" }.to_owned(),
+            };
             let external_id = user.external_id.clone().unwrap_or_default();
-            vec![
-                user.user_name.clone(),
-                user.label().to_owned(),
-                state.into(),
-                external_id,
-                user.id.to_string(),
-            ]
+            vec![user.user_name.clone(), user.label().to_owned(), state, external_id, user.id.to_string()]
         })
         .collect();
     session.output.list(&values, &["userName", "displayName", "state", "externalId", "id"], rows)?;
     if let Some(last) = users.last().filter(|_| i64::try_from(users.len()) == Ok(page.limit)) {
-        note(&format!("there may be more: lockstep user list --after {}", last.id));
+        note(&format!("there may be more: lockstep user list{} --after {}", deleted(page), last.id));
     }
     Ok(())
 }
 
-async fn restore(session: &Session, tenant: &TenantId, id: &str) -> Result<(), CliError> {
-    let id = UserId::new(id);
-    let change = Change::RestoreUser { id: id.clone() };
-    let applied = session
-        .engine
-        .write(tenant, move |tx, context| directory::apply(tx, context, std::slice::from_ref(&change)))
-        .await?;
-    let text = if applied.effective() > 0 { "is back" } else { "was not deleted" };
-    session.output.changed(applied.effective() > 0, &format!("user {id} {text}"))
+/// The option that the page was asked for with.
+pub(crate) fn deleted(page: &ListArguments) -> &'static str {
+    if page.deleted { " --deleted" } else { "" }
 }
 
 fn said(changed: bool, user: &User, what: &str) -> String {
@@ -202,7 +204,7 @@ fn said(changed: bool, user: &User, what: &str) -> String {
 
 fn as_json(user: &User) -> Value {
     json!({"id": user.id.as_str(), "userName": user.user_name, "displayName": user.label(), "active": user.active,
-        "externalId": user.external_id, "source": user.source, "version": user.version})
+        "externalId": user.external_id, "source": user.source, "version": user.version, "deleted_ms": user.deleted_ms})
 }
 
 fn view_as_json(view: &UserView) -> Value {

@@ -162,8 +162,9 @@ async fn connect(
     let settings = AppSettings {
         base_url: base_url.to_owned(),
         allow_private: true,
-        // This app answers at once or never, so a lost answer need not be waited for long.
+        // This app answers at once or never, so a lost answer need not be waited for long, and it shows at once what it holds.
         in_flight_window_ms: 2_000,
+        read_lag_ms: 0,
         ..AppSettings::default()
     };
     apps::add(engine, tenant, APP, settings, Some(token.clone()), &key).await?;

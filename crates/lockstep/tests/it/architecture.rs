@@ -113,7 +113,9 @@ fn sql_stands_only_in_the_store() {
     let sources: Vec<Text> =
         texts().into_iter().filter(|file| file.ends_in(&["rs"]) && file.name.contains("/src/")).collect();
     assert!(sources.iter().any(|file| file.name.starts_with("crates/store/") && holds_sql(file)));
-    let elsewhere = sources.iter().filter(|file| !file.name.starts_with("crates/store/") && holds_sql(file));
+    // A measurement needs its bound beside it: the same rows without the store.
+    let may = |file: &Text| file.name.starts_with("crates/store/") || file.name == "bench/src/store.rs";
+    let elsewhere = sources.iter().filter(|file| !may(file) && holds_sql(file));
     report(&elsewhere.map(|file| format!("{} holds SQL", file.name)).collect::<Vec<_>>());
 }
 

@@ -6,6 +6,7 @@ mod architecture;
 mod bad_inputs;
 mod bench;
 mod demo;
+mod directory;
 mod exit_codes;
 mod help;
 mod postgres;

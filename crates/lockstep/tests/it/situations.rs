@@ -47,10 +47,13 @@ fn s09_a_push_group_that_was_deleted_in_the_app_is_found_and_created_again_with_
     let folder = synced(&app);
     let old_id = app.lock().group_by_name("Engineering").unwrap()["id"].clone();
     app.lock().delete_group("Engineering", crate::bench::now_ms()).unwrap();
+    let reported = folder.ok(&["app", "compare", "crm", "--report-only", "-o", "json"]).json();
+    assert!(reported["repaired"].is_null() && app.lock().group_by_name("Engineering").is_none(), "{reported}");
     let found = folder.ok(&["app", "compare", "crm", "-o", "json"]).json();
-    assert_eq!(found["findings"].as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(found["comparison"]["findings"], reported["comparison"]["findings"]);
+    assert_eq!(found["comparison"]["findings"].as_array().unwrap().len(), 1, "{found}");
     assert_eq!(
-        (&found["findings"][0]["kind"], &found["findings"][0]["subject"]),
+        (&found["comparison"]["findings"][0]["kind"], &found["comparison"]["findings"][0]["subject"]),
         (&"missing".into(), &"group".into())
     );
     folder.ok(&["sync", "--wait"]);
@@ -67,7 +70,7 @@ fn s15_a_user_that_was_deleted_in_the_app_is_found_and_gets_account_and_membersh
     app.lock().delete_user("ada@acme.example", crate::bench::now_ms()).unwrap();
     assert_eq!(app.members("Platform"), ["grace@acme.example"]);
     let found = folder.ok(&["app", "compare", "crm", "-o", "json"]).json();
-    let kinds: Vec<&str> = found["findings"]
+    let kinds: Vec<&str> = found["comparison"]["findings"]
         .as_array()
         .unwrap()
         .iter()
@@ -106,7 +109,7 @@ fn a_leaver_is_deactivated_and_a_returner_reactivated() {
 #[track_caller]
 fn nothing_is_left_to_do(app: &Simulated, folder: &Folder) {
     let found = folder.ok(&["app", "compare", "crm", "-o", "json"]).json();
-    assert_eq!(found["findings"].as_array().unwrap().len(), 0, "{found}");
+    assert_eq!(found["comparison"]["findings"].as_array().unwrap().len(), 0, "{found}");
     let writes = app.lock().seen().writes;
     folder.ok(&["sync"]);
     assert_eq!(app.lock().seen().writes, writes);

@@ -62,10 +62,7 @@ statement!(
        JOIN grp g ON g.tenant = p.tenant AND g.id = p.group_id
       WHERE p.tenant = $1 AND p.app = $2 ORDER BY g.display_name_key, p.group_id"
 );
-statement!(
-    PUSHED_TO,
-    "SELECT app FROM push_group WHERE tenant = $1 AND group_id = $2 AND state = 'active'"
-);
+statement!(PUSHED_TO, "SELECT app FROM push_group WHERE tenant = $1 AND group_id = $2 AND state = 'active'");
 statement!(
     SECRET_PUT,
     "INSERT INTO secret(tenant, owner, name, sealed, changed_ms) VALUES ($1, $2, $3, $4, $5)
@@ -166,8 +163,8 @@ pub fn assignments(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId) -> Result<Ve
 
 /// Apps that this very user or group is assigned to.
 pub fn assigned_apps(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str) -> Result<Vec<AppId>, StoreError> {
-    let mut apps =
-        tx.rows(&ASSIGNED_APPS, &[tenant.as_str().into(), subject.into()], |row| row.text(0).map(AppId::new))?;
+    let mut apps = tx
+        .rows(&ASSIGNED_APPS, &[tenant.as_str().into(), subject.into()], |row| row.text(0).map(AppId::new))?;
     apps.sort();
     Ok(apps)
 }
@@ -237,8 +234,9 @@ pub fn push_list(
 
 /// Apps that a group is mirrored in.
 pub fn pushed_to(tx: &mut Tx<'_>, tenant: &TenantId, group: &GroupId) -> Result<Vec<AppId>, StoreError> {
-    let mut apps =
-        tx.rows(&PUSHED_TO, &[tenant.as_str().into(), group.as_str().into()], |row| row.text(0).map(AppId::new))?;
+    let mut apps = tx.rows(&PUSHED_TO, &[tenant.as_str().into(), group.as_str().into()], |row| {
+        row.text(0).map(AppId::new)
+    })?;
     apps.sort();
     Ok(apps)
 }

@@ -32,6 +32,11 @@ statement!(
     "SELECT id, at_ms, actor, action, object_kind, object, app, trace, before_text, after_text, salt, seq, chain, digest
      FROM audit WHERE tenant = $1 AND object = $4 AND id < $2 ORDER BY id DESC LIMIT $3"
 );
+statement!(
+    OF_TRACE,
+    "SELECT id, at_ms, actor, action, object_kind, object, app, trace, before_text, after_text, salt, seq, chain, digest
+     FROM audit WHERE tenant = $1 AND id > $2 AND trace = $4 ORDER BY id LIMIT $3"
+);
 
 /// An entry with its place in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +125,18 @@ pub fn list(
         }
         None => tx.rows(&LIST, &params, read),
     }
+}
+
+/// Entries of one trace after the id `after`, oldest first. Walks over all entries after that id: name one shortly before
+/// the first.
+pub fn of_trace(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    trace: &str,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<Recorded>, StoreError> {
+    tx.rows(&OF_TRACE, &[tenant.as_str().into(), after.into(), limit.into(), trace.into()], read)
 }
 
 fn read(row: &Row<'_>) -> Result<Recorded, StoreError> {

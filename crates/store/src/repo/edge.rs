@@ -93,6 +93,7 @@ statement!(
     COUNT,
     "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = $4"
 );
+// The empty text keeps the index of all present memberships out of it: few are dirty, many are present.
 statement!(
     COUNT_DIRTY_PRESENT,
     "WITH RECURSIVE down(tenant, id) AS (
@@ -104,7 +105,7 @@ statement!(
         WHERE g.deleted_ms IS NULL)
      SELECT COUNT(*) FROM edge e
        JOIN link l ON l.tenant = e.tenant AND l.app = e.app AND l.subject = e.user_id AND l.state = 'live'
-      WHERE e.tenant = $1 AND e.app = $2 AND e.group_id = $3 AND e.dirty AND e.state IN ('present', 'unknown')
+      WHERE e.tenant = $1 AND e.app = $2 AND e.group_id = $3 AND e.dirty AND e.state || '' = 'present'
         AND NOT EXISTS (SELECT 1 FROM member m WHERE m.tenant = $1 AND m.member_id = e.user_id
                           AND m.group_id IN (SELECT id FROM down))"
 );
@@ -336,7 +337,8 @@ pub fn user_link_changed(
         return Ok(vec![]);
     }
     let rows = tx.rows(&GROUPS_TO_LOOK_AT, &params, |row| Ok((GroupId::new(row.text(0)?), row.bool(1)?)))?;
-    let mut groups: Vec<GroupId> = rows.into_iter().filter(|(_, dirty)| *dirty).map(|(group, _)| group).collect();
+    let mut groups: Vec<GroupId> =
+        rows.into_iter().filter(|(_, dirty)| *dirty).map(|(group, _)| group).collect();
     groups.sort();
     Ok(groups)
 }
@@ -372,7 +374,12 @@ pub fn retry_refused(
 }
 
 /// True if the app refuses a membership of the group.
-pub fn has_refused(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, group: &GroupId) -> Result<bool, StoreError> {
+pub fn has_refused(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    group: &GroupId,
+) -> Result<bool, StoreError> {
     let params = [tenant.as_str().into(), app.as_str().into(), group.as_str().into()];
     Ok(tx.optional(&HAS_REFUSED, &params, |_| Ok(()))?.is_some())
 }

@@ -24,7 +24,7 @@ statement!(
 );
 statement!(
     DISOWN,
-    "UPDATE intent SET state = 'unknown' WHERE tenant = $1 AND app = $2 AND state = 'open' AND state IN ('open', 'unknown') AND fence < $3"
+    "UPDATE intent SET state = 'unknown' WHERE tenant = $1 AND app = $2 AND state = 'open' AND fence < $3"
 );
 statement!(
     LIST,

@@ -19,6 +19,11 @@ statement!(
     "SELECT id, source, label, state, total, applied, wave, created_ms FROM load_job WHERE tenant = $1 AND id = $2"
 );
 statement!(
+    LIST,
+    "SELECT id, source, label, state, total, applied, wave, created_ms FROM load_job WHERE tenant = $1
+     ORDER BY id DESC LIMIT $2"
+);
+statement!(
     STAGED,
     "UPDATE load_job SET total = total + $3 WHERE tenant = $1 AND id = $2 AND state = 'staging'"
 );
@@ -87,6 +92,11 @@ pub fn open(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<LoadJob>, StoreErr
 /// The job of that id.
 pub fn get(tx: &mut Tx<'_>, tenant: &TenantId, id: &JobId) -> Result<Option<LoadJob>, StoreError> {
     tx.optional(&GET, &[tenant.as_str().into(), id.as_str().into()], read)
+}
+
+/// Jobs, newest first.
+pub fn list(tx: &mut Tx<'_>, tenant: &TenantId, limit: i64) -> Result<Vec<LoadJob>, StoreError> {
+    tx.rows(&LIST, &[tenant.as_str().into(), limit.into()], read)
 }
 
 /// Writes down rows (sequence number, JSON text) that hold `changes` changes in all; false if the job is not staging any

@@ -125,7 +125,8 @@ pub fn of_subject(
     app: &AppId,
     subject: &str,
 ) -> Result<Vec<TaskRow>, StoreError> {
-    let mut tasks = tx.rows(&OF_SUBJECT, &[tenant.as_str().into(), app.as_str().into(), subject.into()], read)?;
+    let mut tasks =
+        tx.rows(&OF_SUBJECT, &[tenant.as_str().into(), app.as_str().into(), subject.into()], read)?;
     tasks.sort_by(|a, b| (a.opened_ms, &a.id).cmp(&(b.opened_ms, &b.id)));
     Ok(tasks)
 }

@@ -211,6 +211,7 @@ CREATE TABLE intent (
 );
 CREATE UNIQUE INDEX intent__subject ON intent(tenant, app, subject) WHERE state IN ('open', 'unknown');
 CREATE INDEX intent_of ON intent(tenant, app, subject, id);
+CREATE INDEX intent_open ON intent(tenant, app, fence) WHERE state = 'open';
 
 CREATE TABLE task (
   tenant TEXT NOT NULL,

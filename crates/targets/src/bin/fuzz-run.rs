@@ -61,10 +61,15 @@ fn main() -> ExitCode {
 
 /// Whether everything held.
 fn work(options: &Options) -> Result<bool, String> {
-    let chosen: Vec<Target> =
-        ALL.into_iter().filter(|target| options.target.as_deref().is_none_or(|name| name == target.name)).collect();
+    let chosen: Vec<Target> = ALL
+        .into_iter()
+        .filter(|target| options.target.as_deref().is_none_or(|name| name == target.name))
+        .collect();
     if chosen.is_empty() {
-        return Err(format!("there is no such target; these exist: {}", ALL.map(|target| target.name).join(" ")));
+        return Err(format!(
+            "there is no such target; these exist: {}",
+            ALL.map(|target| target.name).join(" ")
+        ));
     }
     if let Some((count, folder)) = &options.sentences {
         chosen.iter().try_for_each(|target| write_sentences(target, *count, folder))?;
@@ -104,7 +109,8 @@ fn drive(target: &Target, options: &Options) -> Result<Report, String> {
     let corpus = read_corpus(&options.corpus.join(target.name))?;
     let mut report = Report { inputs: 0, crashes: 0, slowest: Slowest::default() };
     // Each target gets inputs of its own from the same seed.
-    let own = target.name.bytes().fold(options.seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+    let own =
+        target.name.bytes().fold(options.seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
     let mut mutator = Mutator::new(&corpus, target.grammar, own);
     let clock = clock();
     while report.inputs < options.inputs && report.crashes < CRASHES_MAX {
@@ -124,14 +130,17 @@ fn drive(target: &Target, options: &Options) -> Result<Report, String> {
 fn read_corpus(folder: &Path) -> Result<Vec<Vec<u8>>, String> {
     let problem = |error: std::io::Error| format!("{}: {error}", folder.display());
     let entries = std::fs::read_dir(folder).map_err(problem)?;
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(problem)?;
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(problem)?;
     files.sort();
     files.into_iter().map(|file| std::fs::read(&file).map_err(problem)).collect()
 }
 
 /// Writes an input that broke something to a file named after it.
 fn keep(options: &Options, target: &str, kind: &str, input: &[u8]) -> Result<PathBuf, String> {
-    let hash = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     let file = options.crashes.join(format!("{kind}-{target}-{hash:016x}"));
     std::fs::create_dir_all(&options.crashes)
         .and_then(|()| std::fs::write(&file, input))
@@ -145,7 +154,8 @@ fn write_sentences(target: &Target, count: usize, folder: &Path) -> Result<(), S
     std::fs::create_dir_all(&folder).map_err(problem)?;
     let mut random = Random::new(1);
     for index in 0..count {
-        std::fs::write(folder.join(format!("sentence-{index:04}")), target.grammar.sentence(&mut random)).map_err(problem)?;
+        std::fs::write(folder.join(format!("sentence-{index:04}")), target.grammar.sentence(&mut random))
+            .map_err(problem)?;
     }
     Ok(())
 }
@@ -176,7 +186,9 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
         let number = |text: String| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
         match word.as_str() {
-            "--inputs" => options.inputs = usize::try_from(number(value()?)?).map_err(|error| error.to_string())?,
+            "--inputs" => {
+                options.inputs = usize::try_from(number(value()?)?).map_err(|error| error.to_string())?
+            }
             "--seed" => options.seed = number(value()?)?,
             "--target" => options.target = Some(value()?),
             "--corpus" => options.corpus = value()?.into(),

@@ -3,7 +3,10 @@
 use targets::{ALL, find};
 
 fn on_small_stack(test: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(test).expect("a small thread can be started");
+    let thread = std::thread::Builder::new()
+        .stack_size(512 * 1024)
+        .spawn(test)
+        .expect("a small thread can be started");
     thread.join().expect("no panic on the small stack");
 }
 
@@ -11,7 +14,12 @@ fn on_small_stack(test: impl FnOnce() + Send + 'static) {
 fn repeated_tokens_of_every_grammar_are_survived() {
     on_small_stack(|| {
         for target in ALL {
-            for token in target.grammar.tokens().into_iter().chain(["(", "[", "{", "{\"a\":", "not ", "-", "\"", "\u{e9}", "\\"]) {
+            for token in target
+                .grammar
+                .tokens()
+                .into_iter()
+                .chain(["(", "[", "{", "{\"a\":", "not ", "-", "\"", "\u{e9}", "\\"])
+            {
                 for length in [3_000, 70_000] {
                     (target.run)(token.repeat(length / token.len().max(1)).as_bytes());
                 }
@@ -22,12 +30,18 @@ fn repeated_tokens_of_every_grammar_are_survived() {
 
 #[test]
 fn nested_json_is_survived_wherever_json_is_read() {
-    let nested = |open: &str, close: &str, depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+    let nested =
+        |open: &str, close: &str, depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
     on_small_stack(move || {
         for depth in [20, 127, 128, 10_000] {
-            for value in [nested("[", "]", depth), nested("{\"value\":", "}", depth), nested("{\"members\":[", "]}", depth)] {
+            for value in [
+                nested("[", "]", depth),
+                nested("{\"value\":", "}", depth),
+                nested("{\"members\":[", "]}", depth),
+            ] {
                 let user = format!("{{\"userName\":\"a\",\"emails\":{value},\"name\":{value}}}");
-                let body = format!("{{\"Operations\":[{{\"op\":\"add\",\"path\":\"emails\",\"value\":{value}}}]}}");
+                let body =
+                    format!("{{\"Operations\":[{{\"op\":\"add\",\"path\":\"emails\",\"value\":{value}}}]}}");
                 for (name, input) in [
                     ("filter", format!("emails[not (value pr)]\0{user}")),
                     ("path", format!("emails.value\0{user}")),
@@ -77,7 +91,8 @@ fn nested_expressions_are_refused_or_evaluated() {
 #[test]
 fn long_lists_are_survived() {
     on_small_stack(|| {
-        let elements: Vec<String> = (0..2_000).map(|index| format!("{{\"value\":\"{index}\",\"type\":\"work\"}}")).collect();
+        let elements: Vec<String> =
+            (0..2_000).map(|index| format!("{{\"value\":\"{index}\",\"type\":\"work\"}}")).collect();
         let list = elements.join(",");
         let operation = "{\"op\":\"remove\",\"path\":\"emails[type co \\\"x\\\" or value sw \\\"9\\\"]\"}";
         let add = format!("{{\"op\":\"add\",\"path\":\"emails\",\"value\":[{list}]}}");
@@ -86,7 +101,13 @@ fn long_lists_are_survived() {
             ("patch", format!("{{\"Operations\":[{add},{operation},{add}]}}")),
             ("resource", format!("{{\"userName\":\"a\",\"emails\":[{list}]}}")),
             ("outcome", format!("200\0\0\0\0{{\"totalResults\":2000,\"Resources\":[{list}]}}")),
-            ("csv", format!("uuserName,title\n{}", (0..2_000).map(|index| format!("u{index},x\n")).collect::<String>())),
+            (
+                "csv",
+                format!(
+                    "uuserName,title\n{}",
+                    (0..2_000).map(|index| format!("u{index},x\n")).collect::<String>()
+                ),
+            ),
         ] {
             (find(name).expect("it exists").run)(input.as_bytes());
         }

@@ -6,7 +6,11 @@ use targets::random::Random;
 use targets::{ALL, find};
 
 fn fuzz() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().join("fuzz")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("a crate is two folders down")
+        .join("fuzz")
 }
 
 #[test]
@@ -56,12 +60,20 @@ fn sentences_hold_and_get_past_the_first_check() {
         (0..400).map(move |_| String::from_utf8(grammar.sentence(&mut random)).unwrap())
     };
     let first = |text: String| text.split('\0').next().unwrap_or_default().to_owned();
-    let filters = sentences("filter").filter(|text| scim::Filter::parse(&first(text.clone())).is_ok()).count();
+    let filters =
+        sentences("filter").filter(|text| scim::Filter::parse(&first(text.clone())).is_ok()).count();
     let paths = sentences("path").filter(|text| scim::PatchPath::parse(&first(text.clone())).is_ok()).count();
     let bodies = sentences("patch")
-        .filter(|text| serde_json::from_str(&first(text.clone())).is_ok_and(|body| scim::PatchRequest::from_json(&body).is_ok()))
+        .filter(|text| {
+            serde_json::from_str(&first(text.clone()))
+                .is_ok_and(|body| scim::PatchRequest::from_json(&body).is_ok())
+        })
         .count();
-    let expressions =
-        sentences("expression").filter(|text| domain::expression::Expression::compile(&first(text.clone())).is_ok()).count();
-    assert!([filters, paths, bodies, expressions].iter().all(|count| *count > 80), "{filters} {paths} {bodies} {expressions}");
+    let expressions = sentences("expression")
+        .filter(|text| domain::expression::Expression::compile(&first(text.clone())).is_ok())
+        .count();
+    assert!(
+        [filters, paths, bodies, expressions].iter().all(|count| *count > 80),
+        "{filters} {paths} {bodies} {expressions}"
+    );
 }
