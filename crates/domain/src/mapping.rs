@@ -349,6 +349,24 @@ mod tests {
     }
 
     #[test]
+    fn what_expressions_depend_on_is_known_and_extensions_are_attributes() {
+        let enterprise = scim::urn::ENTERPRISE_USER;
+        let rules = [
+            rule("userName", MappingSource::Attribute("userName".into())),
+            rule(
+                "title",
+                MappingSource::Expression(format!("attribute('{enterprise}:costCenter') ~ user.locale")),
+            ),
+            rule("nickName", MappingSource::Expression("manager_attribute('TITLE', 'x')".into())),
+        ];
+        let mapping = compile(&rules).unwrap();
+        let on: BTreeMap<&str, &DependsOn> = mapping.depends_on().collect();
+        let title: Vec<&String> = on["title"].user.iter().collect();
+        assert_eq!(title, ["locale", &format!("{enterprise}:costCenter")]);
+        assert!(on["nickName"].manager && on["nickName"].user.is_empty() && mapping.uses_manager());
+    }
+
+    #[test]
     fn a_value_of_the_wrong_type_is_refused_with_its_attribute() {
         let rules = [
             rule("userName", MappingSource::Attribute("userName".into())),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::refusal;
 
 /// Bytes of text that the functions of one evaluation may read and write together.
-pub const TEXT_BUDGET: usize = 1024 * 1024;
+pub const TEXT_BUDGET: usize = 256 * 1024;
 /// The name under which functions find the evaluation they run in; expressions cannot name it.
 pub(super) const RUN: &str = "__run";
 

@@ -122,9 +122,11 @@ fn to_jinja(value: &Value) -> JinjaValue {
 fn describe(error: &Error) -> String {
     match error.kind() {
         ErrorKind::UndefinedError => {
-            "it uses a value that this user does not have; give it a default: user.title | default(''), or \
-             attribute('name.givenName'), which is none where there is nothing"
-                .to_owned()
+            let detail = error.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+            format!(
+                "it uses a value that this user does not have{detail}; give it a default: user.title | default(''), or \
+                 attribute('name.givenName'), which is none where there is nothing"
+            )
         }
         ErrorKind::OutOfFuel => format!("it needs more than {FUEL} steps"),
         ErrorKind::UnknownFunction | ErrorKind::UnknownFilter | ErrorKind::UnknownTest => {

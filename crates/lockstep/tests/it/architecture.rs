@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["domain", "scim", "store"]),
     ("simapp", &["scim"]),
     ("sim", &["domain", "engine", "scim", "simapp", "store"]),
+    ("targets", &["domain", "engine", "scim"]),
     ("lockstep", &["domain", "engine", "scim", "sim", "simapp", "store"]),
 ];
 
@@ -29,6 +30,7 @@ const NOT_DIRECTLY: &[(&str, &[&str])] = &[
     ("engine", &["rusqlite", "tokio-postgres", "deadpool-postgres", "getrandom", "jiff", "clap"]),
     ("simapp", &["rusqlite", "tokio-postgres", "reqwest", "getrandom"]),
     ("sim", &["hyper", "reqwest", "tokio", "getrandom", "rusqlite"]),
+    ("targets", &["hyper", "reqwest", "tokio", "getrandom", "rusqlite"]),
     ("lockstep", &["rusqlite", "tokio-postgres"]),
 ];
 
@@ -307,7 +309,8 @@ impl Text {
 
 /// Every text file that belongs to the repository.
 fn texts() -> Vec<Text> {
-    let folders = ["bench", "crates", "docs", "examples", "scripts", ".ci"].map(|name| root().join(name));
+    let folders = ["bench", "crates", "docs", "examples", "fuzz/fuzz_targets", "fuzz/src", "scripts", ".ci"]
+        .map(|name| root().join(name));
     let mut todo: Vec<PathBuf> = folders.into_iter().filter(|folder| folder.is_dir()).collect();
     todo.extend(entries(&root()).into_iter().filter(|path| path.is_file() && !is_made(path)));
     let mut texts = vec![];
@@ -360,7 +363,7 @@ fn is_missing(word: &str) -> bool {
         let ours = ARROWS.iter().any(|(known, _)| *known == name);
         return ours && !module_exists(&root().join("crates").join(name).join("src"), modules);
     }
-    let folders = ["crates/", "docs/", "examples/", "scripts/", ".ci/"];
+    let folders = ["crates/", "docs/", "examples/", "fuzz/", "scripts/", ".ci/"];
     folders.iter().any(|folder| word.starts_with(folder)) && !root().join(word).exists()
 }
 

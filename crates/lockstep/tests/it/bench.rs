@@ -241,7 +241,17 @@ pub(crate) fn with_app(app: &Simulated) -> Folder {
         "token",
         "--allow-private",
     ]);
-    folder.ok(&["app", "set", "crm", "--in-flight-window", "500ms", "--read-lag", "0s", "--request-timeout", "5s"]);
+    folder.ok(&[
+        "app",
+        "set",
+        "crm",
+        "--in-flight-window",
+        "500ms",
+        "--read-lag",
+        "0s",
+        "--request-timeout",
+        "5s",
+    ]);
     folder.ok(&["app", "assign", "crm", "--group", "Everyone"]);
     let groups = ["--group", "Everyone", "--group", "Engineering", "--group", "Platform"];
     folder.ok(&[["push-group", "add", "crm"].as_slice(), groups.as_slice()].concat());

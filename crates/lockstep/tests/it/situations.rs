@@ -48,7 +48,10 @@ fn s09_a_push_group_that_was_deleted_in_the_app_is_found_and_created_again_with_
     let old_id = app.lock().group_by_name("Engineering").unwrap()["id"].clone();
     app.lock().delete_group("Engineering", crate::bench::now_ms()).unwrap();
     let reported = folder.ok(&["app", "compare", "crm", "--report-only", "-o", "json"]).json();
-    assert!(reported["repaired"].is_null() && app.lock().group_by_name("Engineering").is_none(), "{reported}");
+    assert!(
+        reported["repaired"].is_null() && app.lock().group_by_name("Engineering").is_none(),
+        "{reported}"
+    );
     let found = folder.ok(&["app", "compare", "crm", "-o", "json"]).json();
     assert_eq!(found["comparison"]["findings"], reported["comparison"]["findings"]);
     assert_eq!(found["comparison"]["findings"].as_array().unwrap().len(), 1, "{found}");

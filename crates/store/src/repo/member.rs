@@ -57,10 +57,10 @@ statement!(
        LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id
        WHERE g.deleted_ms IS NULL OR $5
      )
-     SELECT DISTINCT m.member_id FROM reach r
-     JOIN member m ON m.tenant = r.tenant AND m.group_id = r.id AND m.kind = 'user' AND m.member_id > $3
+     SELECT DISTINCT m.member_id FROM member m
      LEFT JOIN usr u ON u.tenant = m.tenant AND u.id = m.member_id
-     WHERE u.deleted_ms IS NULL OR $5
+     WHERE m.tenant = $1 AND m.group_id IN (SELECT id FROM reach) AND m.kind = 'user' AND m.member_id > $3
+       AND (u.deleted_ms IS NULL OR $5)
      ORDER BY m.member_id LIMIT $4"
 );
 statement!(

@@ -1,6 +1,5 @@
 //! The store's tests: one suite for SQLite and PostgreSQL.
 
-#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod conformance;
@@ -10,6 +9,8 @@ mod group_faults;
 mod migrations;
 #[cfg(test)]
 mod opening;
+#[cfg(test)]
+mod plans;
 #[cfg(test)]
 mod race;
 #[cfg(test)]
