@@ -8,6 +8,9 @@ use serde_json::Value;
 /// The lines of an error: how many problems are named, and two around them.
 const LINES_MAX: usize = 22;
 
+/// Values that are written as rows: a row is many times as long as an empty value.
+const VALUES_MAX: usize = 1_000;
+
 /// The first byte says what follows: a file of users, groups or members as CSV, users as JSON lines, or values.
 pub fn csv(data: &[u8]) {
     let Some((kind, bytes)) = data.split_first() else { return };
@@ -33,9 +36,7 @@ pub fn csv(data: &[u8]) {
 
 fn whole_file(bytes: &[u8], format: Format, request: fn(LoadFile) -> LoadRequest) {
     let file = LoadFile { format: Some(format), ..LoadFile::new("file", bytes) };
-    let read = read(request(file.clone()));
-    let again = self::read(request(file));
-    assert_eq!(read.as_ref().ok(), again.as_ref().ok(), "reading twice gives the same");
+    let read = self::read(request(file));
     let Some(read) = read.ok() else { return };
     let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
     let mut last = 0;
@@ -67,7 +68,8 @@ fn normal(doc: &Result<Value, String>, document: fn(&Value) -> Result<Value, Str
 
 /// Values between unit separators, each written as a row of its own, with quotes where they are needed or by turns.
 fn values_come_back(text: &str) {
-    let values: Vec<String> = text.split('\u{1f}').map(|value| value.replace('\0', "")).collect();
+    let values: Vec<String> =
+        text.split('\u{1f}').take(VALUES_MAX).map(|value| value.replace('\0', "")).collect();
     let mut file = "externalId,title\r\n".to_owned();
     for (index, value) in values.iter().enumerate() {
         let quoted = value.contains(['"', ',', '\r', '\n']) || index % 2 == 0;

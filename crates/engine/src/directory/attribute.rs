@@ -128,12 +128,19 @@ fn nearest(resource_type: &ResourceType, text: &str) -> Option<String> {
     if wanted.is_empty() || wanted.chars().count() > 100 {
         return None;
     }
-    let farthest = wanted.chars().count().div_ceil(2).min(DISTANCE_MAX);
+    let letters = wanted.chars().count();
+    let farthest = letters.div_ceil(2).min(DISTANCE_MAX);
+    // The lengths alone rule most candidates out, before anything is copied.
+    let near = |candidate: &str| {
+        let others = candidate.chars().filter(|c| c.is_alphanumeric()).count();
+        let possible = others.abs_diff(letters) <= farthest;
+        if possible { distance(&wanted, &plain(candidate), farthest) } else { usize::MAX }
+    };
     let candidates = known_paths(resource_type).into_iter().map(|(path, name)| {
-        let name = plain(&name);
         // `phone` most likely means phoneNumbers.
-        let part = if wanted.len() > 3 && name.contains(&wanted) { 1 } else { usize::MAX };
-        (distance(&wanted, &plain(&path), farthest).min(distance(&wanted, &name, farthest)).min(part), path)
+        let is_part = wanted.len() > 3 && name.len() >= wanted.len() && plain(&name).contains(&wanted);
+        let far = if is_part { 1 } else { usize::MAX };
+        (near(&path).min(near(&name)).min(far), path)
     });
     let (far, path) = candidates.min_by_key(|(far, _)| *far)?;
     (far <= farthest).then_some(path)
@@ -179,9 +186,6 @@ fn plain(text: &str) -> String {
 /// Levenshtein distance in characters, as far as it is at most `farthest`: of most texts that is soon clear.
 fn distance(a: &str, b: &str, farthest: usize) -> usize {
     let b: Vec<char> = b.chars().collect();
-    if a.chars().count().abs_diff(b.len()) > farthest {
-        return usize::MAX;
-    }
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().enumerate() {
         let mut diagonal = row[0];

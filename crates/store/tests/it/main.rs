@@ -1,5 +1,6 @@
 //! The store's tests: one suite for SQLite and PostgreSQL.
 
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod conformance;
