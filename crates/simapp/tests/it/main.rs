@@ -10,5 +10,4 @@ mod hostile;
 mod http;
 mod inspection;
 mod lists;
-mod speed;
 mod users;
