@@ -136,7 +136,7 @@ async fn lost_answers_and_server_errors_make_no_duplicates() {
 #[tokio::test(flavor = "multi_thread")]
 async fn throttling_is_no_failure_and_is_obeyed() {
     let world = world().await;
-    world.faults(&["throttle=40/10"]);
+    world.faults(&["throttle=30/5"]);
     world.team(30).await;
     world.sync(true).await;
     assert_eq!(world.accounts().len(), 30);
