@@ -29,6 +29,7 @@ statement!(
     "SELECT subject, kind, priority FROM assignment WHERE tenant = $1 AND app = $2 ORDER BY kind, priority, subject"
 );
 statement!(ASSIGNED_APPS, "SELECT app FROM assignment WHERE tenant = $1 AND subject = $2");
+// The outer join keeps the user's few groups before the app's many assignments.
 statement!(
     ENTITLEMENTS,
     "WITH RECURSIVE up(tenant, id) AS (
@@ -39,8 +40,9 @@ statement!(
          LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id
         WHERE g.deleted_ms IS NULL)
      SELECT a.subject, a.kind, a.priority, g.display_name
-       FROM up JOIN assignment a ON a.tenant = up.tenant AND a.app = $2 AND a.subject = up.id
+       FROM up LEFT JOIN assignment a ON a.tenant = up.tenant AND a.app = $2 AND a.subject = up.id
        LEFT JOIN grp g ON g.tenant = a.tenant AND g.id = a.subject
+      WHERE COALESCE(a.kind, '') <> ''
       ORDER BY CASE WHEN a.subject = $3 THEN 0 ELSE 1 END, a.priority, a.subject"
 );
 statement!(

@@ -91,7 +91,7 @@ statement!(
 );
 statement!(
     COUNT,
-    "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = $4"
+    "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'present'"
 );
 // The empty text keeps the index of all present memberships out of it: few are dirty, many are present.
 statement!(
@@ -391,9 +391,8 @@ pub fn count_for_guard(
     app: &AppId,
     group: &GroupId,
 ) -> Result<(i64, i64), StoreError> {
-    let mut params: Vec<Value> = vec![tenant.as_str().into(), app.as_str().into(), group.as_str().into()];
+    let params: Vec<Value> = vec![tenant.as_str().into(), app.as_str().into(), group.as_str().into()];
     let candidates = tx.one(&COUNT_DIRTY_PRESENT, &params, |row| row.int(0))?;
-    params.push("present".into());
     let present = tx.one(&COUNT, &params, |row| row.int(0))?;
     Ok((present, candidates))
 }

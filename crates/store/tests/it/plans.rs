@@ -3,10 +3,11 @@
 use store::{MIGRATIONS, Statement};
 
 /// Tables that grow with the directory, the queue or the history.
-const BIG: [&str; 9] = ["usr", "grp", "member", "link", "link_key", "edge", "mark", "intent", "audit"];
+const BIG: [&str; 11] =
+    ["usr", "grp", "member", "assignment", "link", "link_key", "edge", "mark", "intent", "task", "audit"];
 
 /// Statements that answer a question about everything, by the end of their names.
-const MEANT_TO: [&str; 27] = [
+const MEANT_TO: [&str; 30] = [
     // Lists and figures that a person asks for.
     "user::COUNT",
     "group::COUNT",
@@ -31,6 +32,9 @@ const MEANT_TO: [&str; 27] = [
     "mark::DUE_NOW",
     "mark::WAVES_WITH_STAGED",
     "app::PUSH_LIST",
+    "app::ASSIGNMENTS",
+    "task::LIST",
+    "task::COUNT",
     "user::DELETED_BY_REF",
     "group::DELETED_BY_REF",
     "user::LIST_DELETED",
@@ -96,5 +100,6 @@ fn walks(step: &str) -> bool {
     let (verb, table) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let big = BIG.contains(&table) || (table.len() == 1 && table != "r" && table != "a");
     let whole = step.ends_with("(tenant=?)") || step.ends_with("(tenant=? AND app=?)");
-    big && (verb == "SCAN" || (verb == "SEARCH" && whole)) || table == "a" && whole && step.contains("member")
+    let alias_of_big = table == "a" && step.contains("INDEX");
+    (big || alias_of_big) && (verb == "SCAN" || (verb == "SEARCH" && whole))
 }
