@@ -156,8 +156,6 @@ pub struct GroupSnapshot {
     pub push: Push,
     /// Memberships that may differ, at most as many as were asked for.
     pub edges: Vec<EdgeView>,
-    /// More memberships may differ than are listed.
-    pub more_edges: bool,
     /// All memberships that are present in the app (for the guard); counted only when removals are due.
     pub present_edges: i64,
     /// Present memberships that may have to be removed; counted only when removals are due. What was already sent is not

@@ -104,10 +104,8 @@ fn load_group(
     let push = app::push_of(tx, &scope.tenant, scope.app_id(), id)?.unwrap_or(Push::Leave);
     let live = base.link.as_ref().is_some_and(|link| link.state == LinkState::Live);
     let limit = if edges == 0 { scope.app.app.settings.member_cap } else { edges }.clamp(1, EDGE_CAP);
-    let wanted = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
+    let wanted = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut found = if live { edge::dirty(tx, &scope.tenant, scope.app_id(), id, wanted)? } else { vec![] };
-    let more_edges = found.len() > limit;
-    found.truncate(limit);
     for view in found.iter_mut().filter(|view| view.member && view.link.is_none()) {
         view.entitled = !app::entitlements(tx, &scope.tenant, scope.app_id(), view.user.as_str())?.is_empty();
     }
@@ -117,7 +115,7 @@ fn load_group(
     } else {
         (0, 0)
     };
-    Ok(Some(GroupSnapshot { base, group, push, edges: found, more_edges, present_edges, removal_candidates }))
+    Ok(Some(GroupSnapshot { base, group, push, edges: found, present_edges, removal_candidates }))
 }
 
 fn may_be_removed(view: &EdgeView) -> bool {

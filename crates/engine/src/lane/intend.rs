@@ -1,8 +1,7 @@
 //! Writes an intent: the durable promise before a request, after the last checks of owner, generations, keys and guard.
 
 use domain::cause::{Cause, Finding};
-use domain::executor::IntentEnd;
-use domain::executor::{Intended, Intention};
+use domain::executor::{Intended, IntentEnd, Intention};
 use domain::ids::{AppId, GroupId, IntentId, Subject, TaskId};
 use domain::plan::{Resolution, Write};
 use domain::snapshot::{CompiledApp, LinkState, MarkView};
@@ -224,9 +223,7 @@ pub fn owners(
         .map(|id| {
             let owner = link::owner(tx, &context.tenant, app_id, kind, id)?;
             // A tombstone gives way: the object may be linked again in one audited transaction.
-            Ok(owner
-                .filter(|(_, state)| *state != domain::snapshot::LinkState::Tombstone)
-                .map(|(subject, _)| subject))
+            Ok(owner.filter(|(_, state)| *state != LinkState::Tombstone).map(|(subject, _)| subject))
         })
         .collect()
 }

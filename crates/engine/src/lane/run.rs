@@ -175,7 +175,8 @@ impl Owned {
     }
 }
 
-/// Becomes the owner of the lane: its number, and until when the app asked for a pause. Every open intent of an earlier owner is unknown from now on.
+/// Becomes the owner of the lane: its number, and until when the app asked for a pause. Every open intent of an earlier
+/// owner is unknown from now on.
 async fn take(
     engine: &Engine,
     tenant: &TenantId,
