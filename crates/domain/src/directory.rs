@@ -155,6 +155,13 @@ pub enum Change {
         /// The new member.
         member: Member,
     },
+    /// Notes the membership of a user or group that was deleted: it takes effect if the member is restored.
+    ParkMember {
+        /// Which group.
+        group: GroupId,
+        /// The deleted member.
+        member: Member,
+    },
     /// Removes a member; not being one is no change.
     RemoveMember {
         /// Which group.

@@ -24,6 +24,19 @@ pub enum EngineError {
     /// The input breaks a rule; place and rule are in the text.
     #[error("{0}")]
     Invalid(String),
+    /// The tenant has no seat left for what was asked.
+    #[error(
+        "the seat limit is reached: {used} of {seats} seats are used and {asked} more would be needed; \
+         deactivate somebody, or raise the limit with lockstep tenant set --seats"
+    )]
+    Seats {
+        /// The limit.
+        seats: i64,
+        /// Seats in use.
+        used: i64,
+        /// Seats that the change needs.
+        asked: i64,
+    },
     /// A guard held the operation.
     #[error("{0}")]
     Held(String),
@@ -43,6 +56,7 @@ impl EngineError {
             EngineError::NotFound { .. } => "not_found",
             EngineError::Conflict(_) => "conflict",
             EngineError::Invalid(_) => "invalid",
+            EngineError::Seats { .. } => "seats",
             EngineError::Held(_) => "held",
             EngineError::App(_) => "app",
             EngineError::Busy(_) => "busy",

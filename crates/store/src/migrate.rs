@@ -13,7 +13,10 @@ use crate::{Location, StoreError};
 pub type Migration = (&'static str, &'static str);
 
 /// Every migration of this program. A text that was released is never changed: append another.
-pub const MIGRATIONS: &[Migration] = &[("initial", include_str!("schema/0001_initial.sql"))];
+pub const MIGRATIONS: &[Migration] = &[
+    ("initial", include_str!("schema/0001_initial.sql")),
+    ("endpoint", include_str!("schema/0003_endpoint.sql")),
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (\
                      number BIGINT PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL, applied BIGINT NOT NULL)";

@@ -74,7 +74,7 @@ pub fn apply(tx: &mut Tx<'_>, ctx: &mut Context, batch: &[Change]) -> Result<App
                 draft.check_member(group, Some(member))?;
                 memberships.push(change);
             }
-            Change::RemoveMember { group, .. } => {
+            Change::ParkMember { group, .. } | Change::RemoveMember { group, .. } => {
                 draft.check_member(group, None)?;
                 memberships.push(change);
             }
@@ -93,14 +93,19 @@ pub fn apply(tx: &mut Tx<'_>, ctx: &mut Context, batch: &[Change]) -> Result<App
             membership::check_circle(tx, ctx, id)?;
         }
     }
+    let mut changed_groups = BTreeSet::new();
     for change in memberships {
         match membership::write(tx, ctx, change)? {
             Some(record) => {
                 record.count(&mut applied);
+                changed_groups.insert(record.object.clone());
                 records.push(record);
             }
             None => applied.unchanged += 1,
         }
+    }
+    for group in changed_groups {
+        store::repo::member::touch_group(tx, &ctx.tenant, &group, ctx.now_ms)?;
     }
     for record in records {
         record.save(tx, ctx)?;
@@ -131,7 +136,9 @@ impl Drafts {
                 | Change::RestoreGroup { id } => {
                     groups.insert(id);
                 }
-                Change::AddMember { group, member } | Change::RemoveMember { group, member } => {
+                Change::AddMember { group, member }
+                | Change::ParkMember { group, member }
+                | Change::RemoveMember { group, member } => {
                     groups.insert(group);
                     match member {
                         Member::User(id) => drop(members.insert(id)),
@@ -168,7 +175,7 @@ impl Record {
             "user.create" | "group.create" => &mut applied.created,
             "user.delete" | "group.delete" => &mut applied.deleted,
             "user.restore" | "group.restore" => &mut applied.restored,
-            "member.add" => &mut applied.members_added,
+            "member.add" | "member.park" => &mut applied.members_added,
             "member.remove" => &mut applied.members_removed,
             _ => &mut applied.updated,
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use store::Tx;
+use store::repo::seat;
 
 use super::record::Record;
 use super::resource::Resource;
@@ -86,6 +87,8 @@ impl<R: Resource> Draft<R> {
         self.check_key(tx, ctx, "externalId", exact, R::external_id)?;
         let changed: Vec<&Slot<R>> =
             self.slots.values().filter(|slot| slot.before.as_ref() != Some(&slot.now)).collect();
+        let seats = changed.iter().map(|slot| slot.now.seats() - slot.before.as_ref().map_or(0, R::seats));
+        take_seats(tx, ctx, seats.sum())?;
         let stored = || changed.iter().filter_map(|slot| Some((slot.before.as_ref()?, &slot.now)));
         for (_, now) in stored().filter(|(before, now)| before.live() && !now.live()) {
             now.delete_row(tx, &ctx.tenant, ctx.now_ms)?;
@@ -100,8 +103,8 @@ impl<R: Resource> Draft<R> {
                 now.release_keys(tx, &ctx.tenant)?;
             }
         }
-        for (_, now) in stored().filter(|(before, now)| before.doc() != now.doc()) {
-            now.update_row(tx, &ctx.tenant, ctx.now_ms)?;
+        for (before, now) in stored().filter(|(before, now)| before.doc() != now.doc()) {
+            now.update_row(tx, &ctx.tenant, before, ctx.now_ms)?;
         }
         for (_, now) in stored().filter(|(before, now)| !before.live() && now.live()) {
             now.restore_row(tx, &ctx.tenant, ctx.now_ms)?;
@@ -147,6 +150,21 @@ impl<R: Resource> Draft<R> {
             None => Ok(()),
         }
     }
+}
+
+/// Takes or frees seats where the tenant has a limit; only what takes a seat is refused.
+fn take_seats(tx: &mut Tx<'_>, ctx: &Context, change: i64) -> Result<(), EngineError> {
+    if change == 0 {
+        return Ok(());
+    }
+    let Some(limit) = seat::get(tx, &ctx.tenant)? else { return Ok(()) };
+    if change < 0 {
+        return Ok(seat::free(tx, &ctx.tenant, -change)?);
+    }
+    if seat::take(tx, &ctx.tenant, change)? {
+        return Ok(());
+    }
+    Err(EngineError::Seats { seats: limit.seats, used: limit.used, asked: change })
 }
 
 fn keys<R: Resource>(found: &R) -> (String, Option<&str>) {

@@ -24,6 +24,10 @@ pub(super) fn write(tx: &mut Tx<'_>, ctx: &Context, change: &Change) -> Result<O
             let new = member::insert(tx, &ctx.tenant, group, added)?;
             Ok(new.then(|| record("member.add", group, added)))
         }
+        Change::ParkMember { group, member: parked } => {
+            let new = member::insert(tx, &ctx.tenant, group, parked)?;
+            Ok(new.then(|| record("member.park", group, parked)))
+        }
         Change::RemoveMember { group, member: removed } => {
             let was = member::delete(tx, &ctx.tenant, group, removed)?;
             Ok(was.then(|| record("member.remove", group, removed)))
@@ -45,7 +49,7 @@ pub(super) fn check_circle(tx: &mut Tx<'_>, ctx: &Context, group: &GroupId) -> R
 
 fn record(action: &'static str, group: &GroupId, member: &Member) -> Record {
     let value = Some(json!({"member": member.id(), "kind": member.kind()}));
-    let (before, after) = if action == "member.add" { (None, value) } else { (value, None) };
+    let (before, after) = if action == "member.remove" { (value, None) } else { (None, value) };
     Record {
         action,
         object_kind: "group",

@@ -7,7 +7,8 @@ use domain::ids::{GroupId, TenantId, UserId};
 use scim::ResourceType;
 use serde_json::Value;
 use store::repo::change::ChangeKind;
-use store::repo::{group, user};
+use store::repo::resource::{self, Kind};
+use store::repo::{group, lookup, member, user};
 use store::{StoreError, Tx};
 
 use crate::EngineError;
@@ -83,10 +84,19 @@ pub(crate) trait Resource: Clone + PartialEq {
     fn by_names(tx: &mut Tx<'_>, tenant: &TenantId, names: &[&str]) -> Result<Vec<Self>, StoreError>;
     fn by_external_ids(tx: &mut Tx<'_>, tenant: &TenantId, ids: &[&str]) -> Result<Vec<Self>, StoreError>;
     fn insert_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError>;
-    fn update_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError>;
+    fn update_row(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &TenantId,
+        before: &Self,
+        now_ms: i64,
+    ) -> Result<(), StoreError>;
     fn delete_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError>;
     fn restore_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError>;
     fn release_keys(&self, tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError>;
+
+    /// Seats that it takes.
+    fn seats(&self) -> i64;
 
     fn live(&self) -> bool {
         self.deleted_ms().is_none()
@@ -190,19 +200,36 @@ impl Resource for User {
     }
 
     fn insert_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        user::insert(tx, tenant, self, now_ms)
+        user::insert(tx, tenant, self, now_ms)?;
+        lookup::insert(tx, tenant, self)?;
+        resource::count_up(tx, tenant, Kind::User, self.id.as_str(), 1)
     }
 
-    fn update_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        user::update(tx, tenant, self, now_ms)
+    fn update_row(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &TenantId,
+        before: &Self,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        user::update(tx, tenant, self, now_ms)?;
+        lookup::update(tx, tenant, &self.id, &before.doc, &self.doc)
     }
 
     fn delete_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        user::set_deleted(tx, tenant, &self.id, now_ms)
+        user::set_deleted(tx, tenant, &self.id, now_ms)?;
+        member::touch_groups_of(tx, tenant, self.id.as_str(), now_ms)?;
+        resource::count_up(tx, tenant, Kind::User, self.id.as_str(), -1)
     }
 
     fn restore_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        user::set_restored(tx, tenant, &self.id, now_ms)
+        user::set_restored(tx, tenant, &self.id, now_ms)?;
+        member::touch_groups_of(tx, tenant, self.id.as_str(), now_ms)?;
+        resource::count_up(tx, tenant, Kind::User, self.id.as_str(), 1)
+    }
+
+    fn seats(&self) -> i64 {
+        i64::from(self.live() && self.active)
     }
 
     fn release_keys(&self, tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError> {
@@ -283,19 +310,34 @@ impl Resource for Group {
     }
 
     fn insert_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        group::insert(tx, tenant, self, now_ms)
+        group::insert(tx, tenant, self, now_ms)?;
+        resource::count_up(tx, tenant, Kind::Group, self.id.as_str(), 1)
     }
 
-    fn update_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
+    fn update_row(
+        &self,
+        tx: &mut Tx<'_>,
+        tenant: &TenantId,
+        _: &Self,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         group::update(tx, tenant, self, now_ms)
     }
 
     fn delete_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        group::set_deleted(tx, tenant, &self.id, now_ms)
+        group::set_deleted(tx, tenant, &self.id, now_ms)?;
+        member::touch_groups_of(tx, tenant, self.id.as_str(), now_ms)?;
+        resource::count_up(tx, tenant, Kind::Group, self.id.as_str(), -1)
     }
 
     fn restore_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        group::set_restored(tx, tenant, &self.id, now_ms)
+        group::set_restored(tx, tenant, &self.id, now_ms)?;
+        member::touch_groups_of(tx, tenant, self.id.as_str(), now_ms)?;
+        resource::count_up(tx, tenant, Kind::Group, self.id.as_str(), 1)
+    }
+
+    fn seats(&self) -> i64 {
+        0
     }
 
     fn release_keys(&self, tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError> {

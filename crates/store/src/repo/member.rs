@@ -1,8 +1,11 @@
 //! Members of groups: rows of a user or a nested group. Rows outlive their user and group, and then do not count.
 
+use std::collections::BTreeMap;
+
 use domain::directory::Member;
 use domain::ids::{GroupId, TenantId, UserId};
 
+use super::user::{in_32, in_chunks};
 use crate::{Row, StoreError, Tx, statement};
 
 statement!(
@@ -71,11 +74,62 @@ statement!(
      WHERE m.tenant = $1 AND m.kind = 'group' ORDER BY m.group_id, m.member_id"
 );
 statement!(
+    CONTAINING,
+    concat!(
+        "WITH RECURSIVE above(member, tenant, id, direct) AS (
+           SELECT m.member_id, m.tenant, m.group_id, 1 FROM member m
+           WHERE m.tenant = $1 AND m.member_id IN ",
+        in_32!(),
+        "  UNION
+           SELECT a.member, m.tenant, m.group_id, 0 FROM above a
+           JOIN grp p ON p.tenant = a.tenant AND p.id = a.id AND p.deleted_ms IS NULL
+           JOIN member m ON m.tenant = p.tenant AND m.member_id = p.id
+         )
+         SELECT a.member, g.id, g.display_name, CAST(MAX(a.direct) AS BIGINT) FROM above a
+         JOIN grp g ON g.tenant = a.tenant AND g.id = a.id AND g.deleted_ms IS NULL
+         GROUP BY a.member, g.id, g.display_name ORDER BY a.member, g.id"
+    )
+);
+statement!(
+    CONTAINING_ONE,
+    "WITH RECURSIVE above(tenant, id, direct) AS (
+       SELECT m.tenant, m.group_id, 1 FROM member m WHERE m.tenant = $1 AND m.member_id = $2
+       UNION
+       SELECT m.tenant, m.group_id, 0 FROM above a
+       JOIN grp p ON p.tenant = a.tenant AND p.id = a.id AND p.deleted_ms IS NULL
+       JOIN member m ON m.tenant = p.tenant AND m.member_id = p.id
+     )
+     SELECT g.id, g.display_name, CAST(MAX(a.direct) AS BIGINT) FROM above a
+     JOIN grp g ON g.tenant = a.tenant AND g.id = a.id AND g.deleted_ms IS NULL
+     GROUP BY g.id, g.display_name ORDER BY g.id"
+);
+statement!(
+    TOUCH_GROUP,
+    "UPDATE grp SET members_version = members_version + 1, modified_ms = $3 WHERE tenant = $1 AND id = $2"
+);
+statement!(
+    TOUCH_GROUPS_OF,
+    "UPDATE grp SET members_version = members_version + 1, modified_ms = $3
+     WHERE tenant = $1 AND id IN (SELECT group_id FROM member WHERE tenant = $1 AND member_id = $2)"
+);
+statement!(IS_DIRECT, "SELECT kind FROM member WHERE tenant = $1 AND group_id = $2 AND member_id = $3");
+statement!(
     COUNT,
     "SELECT COUNT(*) FROM member m
      JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id AND g.deleted_ms IS NULL
      WHERE m.tenant = $1"
 );
+
+/// A group that contains a user or group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Containing {
+    /// The group's id.
+    pub group: GroupId,
+    /// Its name.
+    pub display_name: String,
+    /// Whether the member is its own, and not only one of a group nested in it.
+    pub direct: bool,
+}
 
 /// Adds a member; false if it was one.
 pub fn insert(
@@ -123,6 +177,54 @@ pub fn rows_of(tx: &mut Tx<'_>, tenant: &TenantId, group: &GroupId) -> Result<Ve
 /// The groups that have this user or group as a direct member.
 pub fn groups_of(tx: &mut Tx<'_>, tenant: &TenantId, member_id: &str) -> Result<Vec<GroupId>, StoreError> {
     tx.rows(&GROUPS_OF, &[tenant.as_str().into(), member_id.into()], group_id)
+}
+
+/// The groups that contain these users or groups, directly or nested, by member and then by group; deleted groups
+/// neither count nor pass on.
+pub fn containing(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    members: &[&str],
+) -> Result<BTreeMap<String, Vec<Containing>>, StoreError> {
+    let mut found: BTreeMap<String, Vec<Containing>> = BTreeMap::new();
+    if let [member] = members {
+        let params = [tenant.as_str().into(), (*member).into()];
+        let groups = tx.rows(&CONTAINING_ONE, &params, |row| containing_row(row, 0))?;
+        found.insert((*member).to_owned(), groups);
+        return Ok(found);
+    }
+    let rows =
+        in_chunks(tx, &CONTAINING, tenant, members, |row| Ok((row.text(0)?, containing_row(row, 1)?)))?;
+    for (member, group) in rows {
+        found.entry(member).or_default().push(group);
+    }
+    Ok(found)
+}
+
+/// Notes on a group that its direct members changed: its version as the endpoint shows it rises.
+pub fn touch_group(tx: &mut Tx<'_>, tenant: &TenantId, group: &str, now_ms: i64) -> Result<(), StoreError> {
+    tx.later(&TOUCH_GROUP, &[tenant.as_str().into(), group.into(), now_ms.into()])
+}
+
+/// Notes the same on every group that has this user or group as a direct member.
+pub fn touch_groups_of(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    member: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    tx.later(&TOUCH_GROUPS_OF, &[tenant.as_str().into(), member.into(), now_ms.into()])
+}
+
+/// Whether there is a row for this direct member, deleted or not.
+pub fn has_row(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    group: &GroupId,
+    member: &str,
+) -> Result<bool, StoreError> {
+    let params = [tenant.as_str().into(), group.as_str().into(), member.into()];
+    Ok(tx.optional(&IS_DIRECT, &params, |row| row.text(0))?.is_some())
 }
 
 /// All groups that contain this user or group, directly or nested. Deleted groups neither count nor pass on; whether
@@ -184,6 +286,14 @@ pub fn nestings(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Vec<(GroupId, Grou
 /// How many rows the groups that are not deleted have.
 pub fn count(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
     tx.one(&COUNT, &[tenant.as_str().into()], |row| row.int(0))
+}
+
+fn containing_row(row: &Row<'_>, first: usize) -> Result<Containing, StoreError> {
+    Ok(Containing {
+        group: GroupId::new(row.text(first)?),
+        display_name: row.text(first + 1)?,
+        direct: row.int(first + 2)? == 1,
+    })
 }
 
 fn group_id(row: &Row<'_>) -> Result<GroupId, StoreError> {

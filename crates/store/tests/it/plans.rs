@@ -3,11 +3,23 @@
 use store::{MIGRATIONS, Statement};
 
 /// Tables that grow with the directory, the queue or the history.
-const BIG: [&str; 11] =
-    ["usr", "grp", "member", "assignment", "link", "link_key", "edge", "mark", "intent", "task", "audit"];
+const BIG: [&str; 12] = [
+    "lookup",
+    "usr",
+    "grp",
+    "member",
+    "assignment",
+    "link",
+    "link_key",
+    "edge",
+    "mark",
+    "intent",
+    "task",
+    "audit",
+];
 
 /// Statements that answer a question about everything, by the end of their names.
-const MEANT_TO: [&str; 30] = [
+const MEANT_TO: [&str; 44] = [
     // Lists and figures that a person asks for.
     "user::COUNT",
     "group::COUNT",
@@ -40,6 +52,22 @@ const MEANT_TO: [&str; 30] = [
     "user::LIST_DELETED",
     "group::LIST_DELETED",
     "audit::LIST_SINCE",
+    // A page of a list after so many others.
+    "users::ID_SKIP",
+    "users::ID_SKIP_DOWN",
+    "users::NAME_SKIP",
+    "users::NAME_SKIP_DOWN",
+    "users::MODIFIED_SKIP",
+    "users::MODIFIED_SKIP_DOWN",
+    "groups::ID_SKIP",
+    "groups::ID_SKIP_DOWN",
+    "groups::NAME_SKIP",
+    "groups::NAME_SKIP_DOWN",
+    "groups::MODIFIED_SKIP",
+    "groups::MODIFIED_SKIP_DOWN",
+    // Once, when a limit is set; and what an older program left without lookups.
+    "seat::SET",
+    "lookup::MISSING",
 ];
 
 #[test]
