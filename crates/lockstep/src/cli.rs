@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    app, completion, directory, group, log, plan, provision, push_group, retry, simulate_app, status, sync,
+    app, completion, directory, group, log, plan, provision, push_group, retry, serve, simulate_app, status, sync,
     tasks, tenant, user, why,
 };
 use crate::error_report::{CliError, Exit};
@@ -82,6 +82,7 @@ enum Command {
     Retry(retry::Arguments),
     #[command(subcommand)]
     Log(log::Command),
+    Serve(serve::Arguments),
     Status(status::Arguments),
     Completion(completion::Arguments),
 }
@@ -132,6 +133,7 @@ async fn execute(cli: Cli) -> Result<Exit, CliError> {
         Command::Tasks(arguments) => tasks::run(&open()?, &arguments).await,
         Command::Retry(arguments) => retry::run(&open()?, &arguments).await,
         Command::Log(command) => log::run(&open()?, command).await,
+        Command::Serve(arguments) => serve::run(&open()?, arguments).await,
         Command::Status(_) => status::run(&open()?).await,
     }
 }

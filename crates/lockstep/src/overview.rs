@@ -15,6 +15,9 @@ Directory
   user            Show, add, edit, deactivate, reactivate, delete, restore users
   group           Show, add, edit, delete, restore groups; add and remove members
 
+Endpoint
+  serve           Serve the SCIM endpoint that identity providers push to
+
 Apps
   app             Connect an app; its switches, mapping, scope, assignments; activate, compare
 

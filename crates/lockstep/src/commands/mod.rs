@@ -15,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod provision;
 pub(crate) mod push_group;
 pub(crate) mod retry;
+pub(crate) mod serve;
 pub(crate) mod simulate_app;
 pub(crate) mod status;
 pub(crate) mod sync;
