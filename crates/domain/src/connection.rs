@@ -220,6 +220,8 @@ fn days(text: &str) -> Option<u32> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ConnectionSettings {
+    /// How requests are read.
+    pub dialect: scim::dialect::Dialect,
     /// What DELETE of a user means.
     pub on_delete: OnDelete,
     /// What `active: false` means.
@@ -251,6 +253,7 @@ pub struct ConnectionSettings {
 impl Default for ConnectionSettings {
     fn default() -> Self {
         Self {
+            dialect: scim::dialect::Dialect::default(),
             on_delete: OnDelete::default(),
             on_deactivate: OnDeactivate::default(),
             restore_on_post: false,
@@ -262,8 +265,8 @@ impl Default for ConnectionSettings {
             issuer: None,
             subject_claim: None,
             subject_attribute: None,
-            requests_per_second: 200,
-            concurrency: 32,
+            requests_per_second: 1_000,
+            concurrency: 128,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod connectors;
 pub mod context;
 pub mod directory;
 pub mod dispatch;
+pub mod endpoint;
 pub mod error;
 pub mod lane;
 pub mod listing;

@@ -31,9 +31,11 @@ pub enum ScimType {
     InvalidVers,
     /// The request carried sensitive information in its URI.
     Sensitive,
+    /// The cursor is none of the server's (RFC 9865).
+    InvalidCursor,
 }
 
-const WIRE_NAMES: [(ScimType, &str); 10] = [
+const WIRE_NAMES: [(ScimType, &str); 11] = [
     (ScimType::InvalidFilter, "invalidFilter"),
     (ScimType::TooMany, "tooMany"),
     (ScimType::Uniqueness, "uniqueness"),
@@ -44,6 +46,7 @@ const WIRE_NAMES: [(ScimType, &str); 10] = [
     (ScimType::InvalidValue, "invalidValue"),
     (ScimType::InvalidVers, "invalidVers"),
     (ScimType::Sensitive, "sensitive"),
+    (ScimType::InvalidCursor, "invalidCursor"),
 ];
 
 impl ScimType {

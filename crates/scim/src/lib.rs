@@ -4,7 +4,12 @@
 //! [`ScimError`] that names the place and the rule. Resources are `serde_json::Value`s; what they may contain is
 //! decided by a [`ResourceType`], never by Rust types, so that custom extensions are data.
 
+pub mod body;
+pub mod bulk;
 pub mod datetime;
+pub mod dialect;
+pub mod discovery;
+pub mod etag;
 pub mod error;
 pub mod filter;
 mod filter_check;
@@ -19,9 +24,11 @@ pub mod patch_path;
 mod patch_step;
 pub mod path;
 pub mod project;
+pub mod query;
 pub mod resource;
 pub mod resource_type;
 pub mod schema;
+pub mod sort;
 pub mod urn;
 
 pub use error::{ScimError, ScimType};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::connection::ConnectionSettings;
-use domain::token::{Principal, TokenScope};
+use domain::connection::{Principal, TokenScope};
 use engine::endpoint::Caller;
 use engine::tokens;
 use hyper::HeaderMap;

@@ -1,7 +1,7 @@
 //! What the SCIM log keeps of a request: collected while it is answered, redacted, and handed over without waiting.
 
 use domain::exchange::{Exchange, redact, redact_path};
-use domain::token::Principal;
+use domain::connection::Principal;
 use engine::endpoint::{self, Reply};
 use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;

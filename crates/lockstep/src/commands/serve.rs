@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Engine, audit_log, endpoint, tenants};
-use store::scim_log::{ScimLog, ScimLogOptions};
+
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::environment;
@@ -54,7 +54,7 @@ pub(crate) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
             note(&format!("note: {done} users of '{}' were indexed for the endpoint's filters", tenant.name));
         }
     }
-    let log = Arc::new(ScimLog::open(session.location(), ScimLogOptions::new(environment::now_ms))?);
+    let log = Arc::new(web::exchange::ScimLog);
     let options = web::Options { public_url, ..web::Options::new(environment::monotonic_micros) };
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| cannot_listen(&arguments, &error))?;
     let running = web::listen(engine.clone(), log.clone(), arguments.listen, tls, options)
@@ -74,7 +74,7 @@ pub(crate) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     }
     running.stop().await;
     background.abort();
-    log.flush().await;
+
     for tenant in tenants::list(&engine).await? {
         audit_log::seal(&engine, &tenant.id).await?;
     }
