@@ -1,16 +1,48 @@
 //! The audit log in use: sealing committed entries, checking the chain, listing with names.
 
-use domain::audit::chain;
+use domain::audit::{Entry, chain};
 use domain::ids::TenantId;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::repo::audit;
 use store::repo::audit::Recorded;
 
-use crate::context::Engine;
+use crate::context::{Context, Engine};
 use crate::error::EngineError;
 
 const BATCH: i64 = 500;
+
+/// An object of a change that belongs to no app.
+pub(crate) struct Changed<'a> {
+    /// For example `connection`.
+    pub(crate) kind: &'static str,
+    pub(crate) id: &'a str,
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+}
+
+/// Writes the audit entry of a change, in its transaction.
+pub(crate) fn record(
+    tx: &mut store::Tx<'_>,
+    context: &mut Context,
+    action: &'static str,
+    of: Changed<'_>,
+) -> Result<(), EngineError> {
+    let entry = Entry {
+        id: context.ids.uuid(),
+        at_ms: context.now_ms,
+        actor: context.actor.clone(),
+        action: action.to_owned(),
+        object_kind: of.kind.to_owned(),
+        object: of.id.to_owned(),
+        app: String::new(),
+        trace: context.trace.clone(),
+        before: of.before.map(|value| value.to_string()),
+        after: of.after.map(|value| value.to_string()),
+        salt: context.ids.uuid(),
+    };
+    Ok(audit::append(tx, &context.tenant, &entry)?)
+}
 
 /// Seals every committed entry; gives how many.
 pub async fn seal(engine: &Engine, tenant: &TenantId) -> Result<usize, EngineError> {

@@ -8,6 +8,7 @@ pub mod apps;
 pub mod audit_log;
 pub mod compare;
 mod compare_members;
+pub mod connections;
 pub mod connectors;
 pub mod context;
 pub mod directory;
@@ -24,6 +25,7 @@ pub mod snapshot;
 pub mod status;
 pub mod tasks;
 pub mod tenants;
+pub mod tokens;
 pub mod transport;
 pub mod why;
 

@@ -15,6 +15,7 @@ pub type Migration = (&'static str, &'static str);
 /// Every migration of this program. A text that was released is never changed: append another.
 pub const MIGRATIONS: &[Migration] = &[
     ("initial", include_str!("schema/0001_initial.sql")),
+    ("connections", include_str!("schema/0002_connections.sql")),
     ("endpoint", include_str!("schema/0003_endpoint.sql")),
 ];
 
