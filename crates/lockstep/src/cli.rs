@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    app, completion, directory, group, log, plan, provision, push_group, retry, serve, simulate_app, status, sync,
-    tasks, tenant, user, why,
+    app, completion, directory, group, log, plan, provision, push_group, retry, serve, simulate_app, status,
+    sync, tasks, tenant, user, why,
 };
 use crate::error_report::{CliError, Exit};
 use crate::output::Format;

@@ -5,5 +5,6 @@ use crate::ScimError;
 
 /// Provisional.
 pub fn read_body(bytes: &[u8]) -> Result<Value, ScimError> {
-    serde_json::from_slice(bytes).map_err(|error| ScimError::invalid_syntax(format!("the body is no JSON: {error}")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| ScimError::invalid_syntax(format!("the body is no JSON: {error}")))
 }

@@ -57,9 +57,16 @@ impl Projection {
 impl ListQuery {
     /// p
     pub fn from_parameters(pairs: &[(String, String)]) -> Result<Self, ScimError> {
-        let get = |name: &str| pairs.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
+        let get =
+            |name: &str| pairs.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str());
         let paths = |name: &str| -> Result<Vec<AttrPath>, ScimError> {
-            get(name).unwrap_or("").split(',').map(str::trim).filter(|t| !t.is_empty()).map(AttrPath::parse).collect()
+            get(name)
+                .unwrap_or("")
+                .split(',')
+                .map(str::trim)
+                .filter(|t| !t.is_empty())
+                .map(AttrPath::parse)
+                .collect()
         };
         let number = |name: &str| get(name).and_then(|t| t.trim().parse::<i64>().ok());
         let count = number("count").map(|n| n.max(0) as u64);
@@ -68,10 +75,15 @@ impl ListQuery {
             sort_by: get("sortBy").map(AttrPath::parse).transpose()?,
             descending: get("sortOrder").is_some_and(|t| t.eq_ignore_ascii_case("descending")),
             paging: match get("cursor") {
-                Some(cursor) => Paging::Cursor { cursor: Some(cursor.to_owned()).filter(|c| !c.is_empty()), count },
+                Some(cursor) => {
+                    Paging::Cursor { cursor: Some(cursor.to_owned()).filter(|c| !c.is_empty()), count }
+                }
                 None => Paging::Index { start: number("startIndex").unwrap_or(1).max(1) as u64, count },
             },
-            projection: Projection { attributes: paths("attributes")?, excluded: paths("excludedAttributes")? },
+            projection: Projection {
+                attributes: paths("attributes")?,
+                excluded: paths("excludedAttributes")?,
+            },
         })
     }
     /// p

@@ -63,7 +63,9 @@ fn route_name(route: &Route) -> &'static str {
         Route::Api(_) => "api",
         Route::Unknown => "unknown",
         Route::Scim(_, target) => match target {
-            Target::All(engine::endpoint::Kind::User) | Target::One(engine::endpoint::Kind::User, _) => "Users",
+            Target::All(engine::endpoint::Kind::User) | Target::One(engine::endpoint::Kind::User, _) => {
+                "Users"
+            }
             Target::All(_) | Target::One(..) => "Groups",
             Target::Search(_) | Target::Root => "search",
             Target::Bulk => "Bulk",

@@ -20,9 +20,9 @@ pub(crate) async fn principal(
 ) -> Result<Principal, ScimError> {
     let refused = || ScimError::new(401, None, "a valid bearer token is needed (Authorization: Bearer …)");
     let presented = bearer(headers).ok_or_else(refused)?;
-    let found = tokens::authenticate(&server.engine, presented).await.map_err(|_| {
-        ScimError::new(503, None, "the directory's database does not answer; try again")
-    })?;
+    let found = tokens::authenticate(&server.engine, presented)
+        .await
+        .map_err(|_| ScimError::new(503, None, "the directory's database does not answer; try again"))?;
     let principal = found.ok_or_else(refused)?;
     if let Some(name) = tenant {
         let id = principal.tenant.clone();
@@ -56,8 +56,10 @@ pub(crate) fn caller(principal: &Principal, base: &str) -> Result<Caller, ScimEr
         connection: connection.map(|connection| connection.id.to_string()).unwrap_or_default(),
         source: connection.map_or_else(|| format!("token:{name}"), |connection| connection.source()),
         actor: connection.map_or_else(|| format!("token:{name}"), |connection| connection.source()),
-        settings: connection
-            .map_or_else(|| Arc::new(ConnectionSettings::default()), |found| Arc::new(found.settings.clone())),
+        settings: connection.map_or_else(
+            || Arc::new(ConnectionSettings::default()),
+            |found| Arc::new(found.settings.clone()),
+        ),
         read_only: principal.scope == TokenScope::ScimRead,
         me: principal.user.clone(),
         base: base.into(),

@@ -1,8 +1,8 @@
 //! What the SCIM log keeps of a request: collected while it is answered, redacted, and handed over without waiting.
 
-use domain::exchange::{Exchange, redact, redact_path};
 use domain::connection::Principal;
-use engine::endpoint::{self, Reply};
+use domain::exchange::Exchange;
+use engine::endpoint::Reply;
 use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
 use serde_json::Value;
@@ -46,11 +46,8 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
     let mut exchange = seen.exchange;
     exchange.status = reply.status;
     exchange.duration_us = i64::try_from(server.now_micros() - started).unwrap_or(i64::MAX);
-    exchange.tolerated = reply
-        .tolerated
-        .into_iter()
-        .map(|found| (found.quirk.to_owned(), found.place, found.note))
-        .collect();
+    exchange.tolerated =
+        reply.tolerated.into_iter().map(|found| (found.quirk.to_owned(), found.place, found.note)).collect();
     if let Some(error) = &reply.error {
         exchange.scim_type = error.scim_type.map(|kind| kind.as_str().to_owned());
         exchange.detail = Some(answer::with_trace(error, &exchange.trace).detail);
@@ -62,15 +59,6 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
     }
     exchange.request = seen.request;
     exchange.answer = reply.body;
-    server.log.record(exchange);
-}
-
-/// The exchange as it may be stored: called by the log's own thread.
-pub(crate) fn redacted(mut exchange: Exchange) -> Exchange {
-    let types = endpoint::resource_types();
-    let types: Vec<&scim::ResourceType> = types.iter().collect();
-    exchange.path = redact_path(&types, &exchange.path);
-    exchange.request = exchange.request.map(|body| redact(&types, &body));
-    exchange.answer = exchange.answer.map(|body| redact(&types, &body));
-    exchange
+    // The log's own thread redacts what it keeps.
+    server.log.record_raw(exchange, &server.types);
 }

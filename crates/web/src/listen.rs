@@ -85,6 +85,7 @@ pub async fn listen(
         engine,
         log,
         base: url.clone(),
+        types: Arc::new(engine::endpoint::resource_types().into_iter().cloned().collect()),
         metrics: Metrics::default(),
         throttle: Throttle::default(),
         options,
@@ -130,12 +131,7 @@ async fn accept(
     connections.shutdown().await;
 }
 
-async fn converse(
-    stream: TcpStream,
-    server: Arc<Server>,
-    tls: Option<Tls>,
-    stopped: watch::Receiver<bool>,
-) {
+async fn converse(stream: TcpStream, server: Arc<Server>, tls: Option<Tls>, stopped: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     match tls {
         None => speak(stream, server, stopped).await,

@@ -51,7 +51,12 @@ impl Metrics {
             requests.iter().map(|(key, figures)| (labels(key), seconds(figures.micros))).collect();
         family("lockstep_http_request_seconds_total", "counter", "Time spent on requests.", &times);
         let one = |value: u64| vec![(String::new(), value.to_string())];
-        family("lockstep_store_commits_total", "counter", "Write transactions committed.", &one(store.commits));
+        family(
+            "lockstep_store_commits_total",
+            "counter",
+            "Write transactions committed.",
+            &one(store.commits),
+        );
         family("lockstep_store_repeated_total", "counter", "Transactions repeated.", &one(store.repeated));
         family("lockstep_store_panics_total", "counter", "Jobs that panicked.", &one(store.panicked));
         family(

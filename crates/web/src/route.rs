@@ -57,7 +57,8 @@ pub(crate) fn read(path: &str) -> Route {
     }
     if let Some(rest) = path.strip_prefix("/t/")
         && let Some((tenant, rest)) = rest.split_once('/')
-        && let Some(rest) = rest.strip_prefix("scim/v2").filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        && let Some(rest) =
+            rest.strip_prefix("scim/v2").filter(|rest| rest.is_empty() || rest.starts_with('/'))
     {
         return Route::Scim(Some(tenant.to_owned()), target(rest));
     }

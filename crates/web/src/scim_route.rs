@@ -35,7 +35,8 @@ pub(crate) async fn answer(
         None => format!("{}/scim/v2", server.base),
     };
     let mut seen = exchange::Seen::new(&principal, &head, at_ms, &trace);
-    let settings = principal.connection.as_ref().map(|connection| connection.settings.clone()).unwrap_or_default();
+    let settings =
+        principal.connection.as_ref().map(|connection| connection.settings.clone()).unwrap_or_default();
     let place = server.throttle.enter(
         &principal.token,
         settings.requests_per_second,
@@ -48,7 +49,12 @@ pub(crate) async fn answer(
             (Reply::from(ScimError::new(429, None, detail)), Some(seconds))
         }
         Ok(_place) => {
-            let input = Input { target, method: head.method.as_str(), query: head.uri.query(), headers: &head.headers };
+            let input = Input {
+                target,
+                method: head.method.as_str(),
+                query: head.uri.query(),
+                headers: &head.headers,
+            };
             let reply = match authenticate::caller(&principal, &base) {
                 Ok(caller) => serve(server, &caller, input, incoming, &mut seen, &trace).await,
                 Err(error) => Reply::from(error),
@@ -113,7 +119,9 @@ fn operation(caller: &Caller, input: Input<'_>, body: Value) -> Result<Asked, Sc
     let target = match input.target {
         Target::Me => match &caller.me {
             Some(id) => Target::One(Kind::User, id.to_string()),
-            None => return Err(ScimError::new(501, None, "this token stands for no user, so there is no /Me")),
+            None => {
+                return Err(ScimError::new(501, None, "this token stands for no user, so there is no /Me"));
+            }
         },
         other => other,
     };
@@ -130,10 +138,9 @@ fn operation(caller: &Caller, input: Input<'_>, body: Value) -> Result<Asked, Sc
         (Target::One(kind, id), "PATCH") => Operation::Patch(kind, id, body),
         (Target::One(kind, id), "DELETE") => Operation::Delete(kind, id),
         (Target::Bulk, "POST") => Operation::Bulk(body),
-        (
-            target @ (Target::ServiceProviderConfig | Target::Schemas(_) | Target::ResourceTypes(_)),
-            "GET",
-        ) => return document(caller, &target, &pairs).map(Asked::Document),
+        (target @ (Target::ServiceProviderConfig | Target::Schemas(_) | Target::ResourceTypes(_)), "GET") => {
+            return document(caller, &target, &pairs).map(Asked::Document);
+        }
         _ => return Err(ScimError::new(405, None, format!("{method} is not offered here"))),
     };
     if !matches!(operation, Operation::List(..)) {
@@ -161,9 +168,8 @@ fn document(caller: &Caller, target: &Target, pairs: &[(String, String)]) -> Res
     let (mut found, asked): (Vec<Value>, &Option<String>) = match target {
         Target::Schemas(asked) => {
             let all = types.iter().flat_map(|rt| std::iter::once(&rt.schema).chain(&rt.extensions));
-            let all = all.filter(|schema| {
-                asked.as_ref().is_none_or(|asked| schema.id.eq_ignore_ascii_case(asked))
-            });
+            let all =
+                all.filter(|schema| asked.as_ref().is_none_or(|asked| schema.id.eq_ignore_ascii_case(asked)));
             (all.map(|schema| discovery::schema(base, schema)).collect(), asked)
         }
         Target::ResourceTypes(asked) => {
@@ -174,9 +180,7 @@ fn document(caller: &Caller, target: &Target, pairs: &[(String, String)]) -> Res
     };
     match asked {
         None => Ok(scim::ListResponse::new(found.len() as u64, 1, found).to_json()),
-        Some(asked) => {
-            found.pop().ok_or_else(|| ScimError::not_found(format!("there is no {asked:?} here")))
-        }
+        Some(asked) => found.pop().ok_or_else(|| ScimError::not_found(format!("there is no {asked:?} here"))),
     }
 }
 

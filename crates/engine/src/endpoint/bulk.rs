@@ -125,7 +125,9 @@ impl Run<'_> {
             }
         };
         let reply = self.send(sent, operation.version.clone()).await;
-        if let (Some(bulk_id), Some(object), true) = (&operation.bulk_id, &reply.object, reply.error.is_none()) {
+        if let (Some(bulk_id), Some(object), true) =
+            (&operation.bulk_id, &reply.object, reply.error.is_none())
+        {
             self.ids.insert(bulk_id.clone(), object.id.clone());
         }
         answer(operation, &reply, &self.call.caller.base)
@@ -162,7 +164,9 @@ fn target(path: &str) -> Result<(Kind, Option<String>), ScimError> {
     let kind = match parts.next().unwrap_or_default() {
         "Users" => Kind::User,
         "Groups" => Kind::Group,
-        other => return Err(ScimError::invalid_path(format!("{other:?} is no endpoint: use /Users or /Groups"))),
+        other => {
+            return Err(ScimError::invalid_path(format!("{other:?} is no endpoint: use /Users or /Groups")));
+        }
     };
     match (parts.next().filter(|id| !id.is_empty()), parts.next()) {
         (id, None) => Ok((kind, id.map(str::to_owned))),
@@ -180,7 +184,8 @@ fn without(data: &Value, open: &BTreeSet<String>) -> Value {
     let refers = |value: &Value| !scim::bulk::references(value).is_disjoint(open);
     match data {
         Value::Object(fields) => {
-            let kept = fields.iter().filter(|(_, value)| value.is_array() || value.is_object() || !refers(value));
+            let kept =
+                fields.iter().filter(|(_, value)| value.is_array() || value.is_object() || !refers(value));
             let kept = kept.map(|(name, value)| (name.clone(), without(value, open)));
             Value::Object(kept.filter(|(_, value)| *value != json!({})).collect())
         }

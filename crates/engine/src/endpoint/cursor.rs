@@ -41,13 +41,16 @@ impl Cursor {
 
     pub(super) fn parse(text: &str, query: &str) -> Result<Self, ScimError> {
         let wrong = |why: &str| {
-            ScimError::new(400, Some(ScimType::InvalidCursor), format!("the cursor {why}; start again without one"))
+            ScimError::new(
+                400,
+                Some(ScimType::InvalidCursor),
+                format!("the cursor {why}; start again without one"),
+            )
         };
         if text.len() > 4_096 {
             return Err(wrong("is too long"));
         }
-        let cursor: Option<Self> =
-            unhex(text).and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let cursor: Option<Self> = unhex(text).and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let cursor = cursor.ok_or_else(|| wrong("is none of ours"))?;
         if cursor.query != query {
             return Err(wrong("belongs to another filter or order"));
@@ -57,8 +60,10 @@ impl Cursor {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        text.bytes().map(|byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
+    let digits: Option<Vec<u8>> = text
+        .bytes()
+        .map(|byte| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect();
     let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
     Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
@@ -75,7 +80,9 @@ mod tests {
         assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         assert_eq!(Cursor::parse(&text, &query), Ok(cursor));
         let other = fingerprint(Kind::Group, Some("active eq true"), "");
-        for (text, query) in [(text.as_str(), other.as_str()), ("", &query), ("zz", &query), ("é", &query), ("abc", &query)] {
+        for (text, query) in
+            [(text.as_str(), other.as_str()), ("", &query), ("zz", &query), ("é", &query), ("abc", &query)]
+        {
             assert_eq!(Cursor::parse(text, query).unwrap_err().scim_type, Some(ScimType::InvalidCursor));
         }
     }

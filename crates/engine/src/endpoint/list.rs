@@ -189,7 +189,8 @@ fn body(
         Paging::Index { start, .. } => start,
         Paging::Cursor { .. } => 1,
     };
-    let list = ListResponse { items_per_page: count, ..ListResponse::new(total.unwrap_or(count), first, resources) };
+    let list =
+        ListResponse { items_per_page: count, ..ListResponse::new(total.unwrap_or(count), first, resources) };
     let mut body = list.to_json();
     if let (Paging::Cursor { .. }, Some(fields)) = (&query.paging, body.as_object_mut()) {
         fields.remove("startIndex");
@@ -324,11 +325,7 @@ fn sorted_page(
 }
 
 /// Key and id of everything that matches.
-fn matching(
-    tx: &mut Tx<'_>,
-    call: &Call,
-    plan: &Plan<'_>,
-) -> Result<Vec<(Rank, String)>, EngineError> {
+fn matching(tx: &mut Tx<'_>, call: &Call, plan: &Plan<'_>) -> Result<Vec<(Rank, String)>, EngineError> {
     let mut found = vec![];
     let mut take = |stored: Stored| -> Result<bool, EngineError> {
         if found.len() >= SORT_MAX {

@@ -69,7 +69,9 @@ impl Edits {
                 .into());
             }
             (PatchOp::Replace, None) => *self = Self::exactly(value)?,
-            (PatchOp::Remove, None) if value.is_null() => *self = Self { from_nobody: true, ..Self::default() },
+            (PatchOp::Remove, None) if value.is_null() => {
+                *self = Self { from_nobody: true, ..Self::default() }
+            }
             (PatchOp::Remove, None) => self.take_out(ids(value)?),
             (PatchOp::Remove, Some(filter)) => match named(filter) {
                 Some(id) => self.take_out(BTreeSet::from([id])),
@@ -81,9 +83,10 @@ impl Edits {
 
     /// `display` and `type` of a member follow from the member: what is said about them is no change.
     fn check_sub(&self, operation: &PatchOperation) -> Result<(), EngineError> {
-        let known = operation.path.as_ref().and_then(|path| path.sub.as_deref()).is_some_and(|sub| {
-            ["display", "type", "$ref"].iter().any(|name| name.eq_ignore_ascii_case(sub))
-        });
+        let known =
+            operation.path.as_ref().and_then(|path| path.sub.as_deref()).is_some_and(|sub| {
+                ["display", "type", "$ref"].iter().any(|name| name.eq_ignore_ascii_case(sub))
+            });
         if known {
             return Ok(());
         }

@@ -68,12 +68,7 @@ struct Hit {
     decides: bool,
 }
 
-fn look_up(
-    tx: &mut Tx<'_>,
-    call: &Call,
-    kind: Kind,
-    term: &Filter,
-) -> Result<Option<Hit>, EngineError> {
+fn look_up(tx: &mut Tx<'_>, call: &Call, kind: Kind, term: &Filter) -> Result<Option<Hit>, EngineError> {
     match term {
         Filter::Or(terms) => {
             let mut ids = BTreeSet::new();

@@ -64,5 +64,7 @@ pub(super) fn may_restore(tx: &mut Tx<'_>, call: &Call, before: &Stored) -> Resu
         return Ok(false);
     }
     let newest = audit::list(tx, &call.caller.tenant, Some(&before.id), "", 1)?;
-    Ok(newest.iter().all(|found| found.entry.action != "user.delete" || found.entry.actor != call.caller.actor))
+    Ok(newest
+        .iter()
+        .all(|found| found.entry.action != "user.delete" || found.entry.actor != call.caller.actor))
 }

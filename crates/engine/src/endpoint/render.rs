@@ -79,7 +79,12 @@ pub(super) fn check_if_match(
     if scim::etag::matches(header, &present) {
         return Ok(());
     }
-    Err(ScimError::new(412, None, format!("the resource has changed: its version is {present}, If-Match names {header}")).into())
+    Err(ScimError::new(
+        412,
+        None,
+        format!("the resource has changed: its version is {present}, If-Match names {header}"),
+    )
+    .into())
 }
 
 /// The groups that contain each user of a page; nothing for groups.

@@ -103,7 +103,9 @@ pub fn scim_error(error: &EngineError) -> ScimError {
         EngineError::Scim(error) => error.clone(),
         EngineError::Conflict(text) => ScimError::uniqueness(text.clone()),
         EngineError::Invalid(text) => ScimError::invalid_value(text.clone()),
-        EngineError::NotFound { kind, name, .. } => ScimError::not_found(format!("there is no {kind} {name:?}")),
+        EngineError::NotFound { kind, name, .. } => {
+            ScimError::not_found(format!("there is no {kind} {name:?}"))
+        }
         EngineError::Seats { .. } => ScimError::new(403, None, error.to_string()),
         EngineError::Held(text) => ScimError::new(403, None, text.clone()),
         EngineError::Busy(text) => ScimError::new(503, None, text.clone()),

@@ -48,7 +48,8 @@ impl<'f> Test<'f> {
         if !self.rendered {
             return Ok(batch.into_iter().filter(|stored| filter.matches(rt, &stored.doc)).collect());
         }
-        let groups = if self.groups { render::containing(tx, call, kind, &batch)? } else { Default::default() };
+        let groups =
+            if self.groups { render::containing(tx, call, kind, &batch)? } else { Default::default() };
         let mut out = vec![];
         for stored in batch {
             let members = if self.members && kind == Kind::Group {

@@ -30,12 +30,14 @@ pub(super) fn create(
         return restore(tx, call, ctx, request, before, doc);
     }
     let id = UserId::new(ctx.ids.uuid());
-    let mut batch =
-        vec![Change::CreateUser { id: id.clone(), source: call.caller.source.clone(), doc }];
-    batch.extend(call.caller.settings.default_groups.iter().map(|group| Change::AddMember {
-        group: group.clone(),
-        member: Member::User(id.clone()),
-    }));
+    let mut batch = vec![Change::CreateUser { id: id.clone(), source: call.caller.source.clone(), doc }];
+    batch.extend(
+        call.caller
+            .settings
+            .default_groups
+            .iter()
+            .map(|group| Change::AddMember { group: group.clone(), member: Member::User(id.clone()) }),
+    );
     apply(tx, ctx, &batch)?;
     let mut reply = shown(tx, call, request, 201, id.as_str())?;
     if let Some(before) = before {
@@ -129,7 +131,13 @@ fn update(
     shown(tx, call, request, 200, &stored.id)
 }
 
-fn shown(tx: &mut Tx<'_>, call: &Call, request: &Request, status: u16, id: &str) -> Result<Reply, EngineError> {
+fn shown(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    request: &Request,
+    status: u16,
+    id: &str,
+) -> Result<Reply, EngineError> {
     let stored = render::live(tx, call, Kind::User, id)?;
     Ok(Reply::resource(status, render::one(tx, call, Kind::User, stored, &request.projection)?))
 }

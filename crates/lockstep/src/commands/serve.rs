@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine::{Engine, audit_log, endpoint, tenants};
 
+use store::scim_log::{ScimLog, ScimLogOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::environment;
@@ -54,7 +55,7 @@ pub(crate) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
             note(&format!("note: {done} users of '{}' were indexed for the endpoint's filters", tenant.name));
         }
     }
-    let log = Arc::new(web::exchange::ScimLog);
+    let log = Arc::new(ScimLog::open(session.location(), ScimLogOptions::new(environment::now_ms))?);
     let options = web::Options { public_url, ..web::Options::new(environment::monotonic_micros) };
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| cannot_listen(&arguments, &error))?;
     let running = web::listen(engine.clone(), log.clone(), arguments.listen, tls, options)
@@ -74,6 +75,7 @@ pub(crate) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     }
     running.stop().await;
     background.abort();
+    log.flush().await;
 
     for tenant in tenants::list(&engine).await? {
         audit_log::seal(&engine, &tenant.id).await?;
@@ -109,7 +111,8 @@ fn tls(arguments: &Arguments) -> Result<Option<web::Tls>, CliError> {
     let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else { return Ok(None) };
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| CliError::file("tls", path, &error));
     let tls = web::Tls::from_pem(&read(certificate)?, &read(key)?).map_err(|error| {
-        CliError::new("tls", format!("{error}")).next("give a certificate chain and its private key as PEM files")
+        CliError::new("tls", format!("{error}"))
+            .next("give a certificate chain and its private key as PEM files")
     })?;
     Ok(Some(tls))
 }
