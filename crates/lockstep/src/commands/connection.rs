@@ -114,7 +114,7 @@ async fn add(session: &Session, tenant: &TenantId, arguments: AddArguments) -> R
     let (owner, policies) = (tenant.clone(), arguments.policies);
     let settings = engine
         .read(move |tx| {
-            let mut settings = ConnectionSettings::default();
+            let mut settings = ConnectionSettings::of(provider);
             policies.carry_out(tx, &owner, &mut settings)?;
             Ok(settings)
         })

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use domain::connection::{ConnectionSettings, OnDeactivate, OnDelete};
 use domain::ids::TenantId;
 use engine::{EngineError, connections};
+use scim::Dialect;
 use store::Tx;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -15,6 +16,9 @@ enum Switch {
 /// Policies; what is not named stays as it is.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Policies {
+    /// How its requests are read: auto, okta, entra or strict
+    #[arg(long, value_name = "DIALECT", value_parser = parse_dialect)]
+    dialect: Option<Dialect>,
     /// What DELETE of a user means: delete (restorable), keep-inactive, delete-after-30d
     #[arg(long, value_name = "POLICY")]
     on_delete: Option<OnDelete>,
@@ -53,6 +57,10 @@ pub(crate) struct Policies {
     concurrency: Option<u32>,
 }
 
+fn parse_dialect(text: &str) -> Result<Dialect, String> {
+    text.parse().map_err(|error: scim::ScimError| error.detail)
+}
+
 /// What clears an optional setting.
 const NONE: &str = "none";
 
@@ -64,6 +72,7 @@ impl Policies {
         default_groups.is_empty()
             && texts.iter().all(|text| text.is_none())
             && [self.restore_on_post, self.create_on_first_login].iter().all(Option::is_none)
+            && self.dialect.is_none()
             && self.on_delete.is_none()
             && self.on_deactivate.is_none()
             && [self.rate, self.concurrency].iter().all(Option::is_none)
@@ -76,6 +85,7 @@ impl Policies {
         tenant: &TenantId,
         settings: &mut ConnectionSettings,
     ) -> Result<(), EngineError> {
+        settings.dialect = self.dialect.unwrap_or(settings.dialect);
         settings.on_delete = self.on_delete.unwrap_or(settings.on_delete);
         settings.on_deactivate = self.on_deactivate.unwrap_or(settings.on_deactivate);
         for (value, now) in [
@@ -137,6 +147,7 @@ pub(crate) fn shown(
     };
     let defaults: Vec<String> = settings.default_groups.iter().map(|id| group(id.as_str())).collect();
     vec![
+        ("dialect", settings.dialect.to_string()),
         ("on DELETE", settings.on_delete.to_string()),
         ("on active:false", settings.on_deactivate.to_string()),
         ("restore on POST", on(settings.restore_on_post)),
