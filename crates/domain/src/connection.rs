@@ -220,7 +220,7 @@ fn days(text: &str) -> Option<u32> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ConnectionSettings {
-    /// How requests are read.
+    /// How its requests are read.
     pub dialect: scim::dialect::Dialect,
     /// What DELETE of a user means.
     pub on_delete: OnDelete,
@@ -272,6 +272,17 @@ impl Default for ConnectionSettings {
 }
 
 impl ConnectionSettings {
+    /// What a new connection of this provider starts with: Okta and Entra are read as what they are, the others as anything
+    /// that was ever seen.
+    pub fn of(provider: IdentityProvider) -> Self {
+        let dialect = match provider {
+            IdentityProvider::Okta => scim::dialect::Dialect::Okta,
+            IdentityProvider::Entra => scim::dialect::Dialect::Entra,
+            _ => scim::dialect::Dialect::Auto,
+        };
+        Self { dialect, ..Self::default() }
+    }
+
     /// Refuses settings that cannot be meant; the error names the setting and what it may be.
     pub fn check(&self) -> Result<(), String> {
         for (name, filter) in [("include", &self.include), ("exclude", &self.exclude)] {

@@ -11,6 +11,7 @@ mod error_report;
 mod output;
 mod overview;
 mod session;
+mod when;
 
 fn main() -> ExitCode {
     // Fails only if a provider is installed already, and nothing runs before this.

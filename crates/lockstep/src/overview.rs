@@ -15,8 +15,10 @@ Directory
   user            Show, add, edit, deactivate, reactivate, delete, restore users
   group           Show, add, edit, delete, restore groups; add and remove members
 
-Endpoint
-  serve           Serve the SCIM endpoint that identity providers push to
+Identity providers that push in
+  connection      Connect Okta, Entra, OneLogin, JumpCloud or another; its policies
+  token           Make, list, rotate and revoke the tokens of identity providers and apps
+  serve           Serve the SCIM endpoint that they push to
 
 Apps
   app             Connect an app; its switches, mapping, scope, assignments; activate, compare

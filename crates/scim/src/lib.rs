@@ -6,6 +6,7 @@
 
 pub mod body;
 pub mod bulk;
+mod bulk_order;
 pub mod datetime;
 pub mod dialect;
 pub mod discovery;
@@ -31,6 +32,8 @@ pub mod schema;
 pub mod sort;
 pub mod urn;
 
+pub use body::read_body;
+pub use dialect::Dialect;
 pub use error::{ScimError, ScimType};
 pub use filter::{Clause, CompareOp, Filter, FilterError, Literal, quote};
 pub use message::ListResponse;
@@ -38,6 +41,7 @@ pub use patch::{PatchOp, PatchOperation, PatchRequest};
 pub use patch_path::PatchPath;
 pub use path::AttrPath;
 pub use project::project;
+pub use query::{ListQuery, Paging, Projection};
 pub use resource::{check_type, fold, validate};
 pub use resource_type::ResourceType;
 pub use schema::{Attribute, AttributeType, Mutability, Returned, Schema, Uniqueness};

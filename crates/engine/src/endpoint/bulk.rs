@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scim::bulk::{BulkMethod, BulkOperation, BulkRequest};
+use scim::bulk::{BulkMethod, BulkOperation, BulkRequest, Group};
 use scim::query::Projection;
 use scim::{ScimError, urn};
 use serde_json::{Value, json};
@@ -39,7 +39,9 @@ impl Run<'_> {
     async fn all(&mut self, request: &BulkRequest) -> Vec<Value> {
         let order = match scim::bulk::order(&request.operations) {
             Ok(order) => order,
-            Err(error) => return vec![failed(&request.operations[0], &error)],
+            Err(error) => {
+                return request.operations.iter().take(1).map(|first| failed(first, &error)).collect();
+            }
         };
         let mut answers: BTreeMap<usize, Value> = BTreeMap::new();
         let mut errors = 0_u64;
@@ -56,60 +58,56 @@ impl Run<'_> {
     }
 
     /// One operation, or several that refer to each other: those are made without what is not there yet, and then completed.
-    async fn step(&mut self, request: &BulkRequest, step: &[usize]) -> Vec<(usize, Value)> {
+    async fn step(&mut self, request: &BulkRequest, step: &Group) -> Vec<(usize, Value)> {
         let mut answers = vec![];
         let mut later = vec![];
-        for &at in step {
+        for &at in &step.operations {
             let operation = &request.operations[at];
-            let data = operation.data.clone().unwrap_or(Value::Null);
-            let data = scim::bulk::resolve(&data, &self.ids);
-            let open = scim::bulk::references(&data);
+            let resolved = operation.resolved(&self.ids);
+            let open = resolved.references();
             if open.is_empty() {
-                answers.push((at, self.one(operation, data).await));
-                continue;
-            }
-            let circular = step.len() > 1 && operation.method == BulkMethod::Post;
-            if !circular {
+                answers.push((at, self.one(operation, &resolved).await));
+            } else if step.circular && operation.method == BulkMethod::Post && !step.unknown.contains_key(&at)
+            {
+                let data = resolved.data.clone().unwrap_or(Value::Null);
+                let (now, rest) = scim::bulk::postpone(&data, &self.ids);
+                let first = BulkOperation { data: Some(now), ..resolved };
+                answers.push((at, self.one(operation, &first).await));
+                later.extend(rest.map(|rest| (at, rest)));
+            } else {
                 answers.push((at, failed(operation, &unresolved(&open))));
-                continue;
             }
-            answers.push((at, self.one(operation, without(&data, &open)).await));
-            later.push((at, data));
         }
-        for (at, data) in later {
-            let Some(position) = answers.iter().position(|(other, _)| *other == at) else { continue };
-            if is_error(&answers[position].1) {
+        for (at, rest) in later {
+            let Some((_, answer)) = answers.iter_mut().find(|(other, _)| *other == at) else { continue };
+            if is_error(answer) {
                 continue;
             }
-            let operation = &request.operations[at];
-            let completed = self.complete(operation, &data).await;
-            if let Some(error) = completed {
-                answers[position].1 = failed(operation, &error);
+            if let Some(error) = self.complete(&request.operations[at], &rest).await {
+                *answer = failed(&request.operations[at], &error);
             }
         }
         answers
     }
 
-    /// Writes what was left out once everything exists; the error if that fails.
-    async fn complete(&mut self, operation: &BulkOperation, data: &Value) -> Option<ScimError> {
-        let whole = scim::bulk::resolve(data, &self.ids);
-        let open = scim::bulk::references(&whole);
+    /// Adds what was left out once everything exists; the error if that fails.
+    async fn complete(&mut self, operation: &BulkOperation, rest: &Value) -> Option<ScimError> {
+        let rest = scim::bulk::resolve(rest, &self.ids);
+        let open = scim::bulk::references(&rest);
         if !open.is_empty() {
             return Some(unresolved(&open));
         }
         let id = operation.bulk_id.as_ref().and_then(|id| self.ids.get(id)).cloned().unwrap_or_default();
         let (kind, _) = target(&operation.path).ok()?;
-        let reply = self.send(Operation::Replace(kind, id, whole), None).await;
-        reply.error
+        self.send(Operation::Patch(kind, id, rest), None).await.error
     }
 
-    async fn one(&mut self, operation: &BulkOperation, data: Value) -> Value {
-        let path = scim::bulk::resolve(&Value::from(operation.path.as_str()), &self.ids);
-        let path = path.as_str().unwrap_or_default().to_owned();
-        let (kind, id) = match target(&self.resolve_path(&path)) {
+    async fn one(&mut self, operation: &BulkOperation, resolved: &BulkOperation) -> Value {
+        let (kind, id) = match target(&resolved.path) {
             Ok(found) => found,
             Err(error) => return failed(operation, &error),
         };
+        let data = resolved.data.clone().unwrap_or(Value::Null);
         let sent = match (operation.method, id) {
             (BulkMethod::Post, None) => Operation::Create(kind, data),
             (BulkMethod::Put, Some(id)) => Operation::Replace(kind, id, data),
@@ -131,17 +129,6 @@ impl Run<'_> {
             self.ids.insert(bulk_id.clone(), object.id.clone());
         }
         answer(operation, &reply, &self.call.caller.base)
-    }
-
-    /// `/Users/bulkId:x` names what that operation made.
-    fn resolve_path(&self, path: &str) -> String {
-        match path.rsplit_once("/bulkId:") {
-            Some((head, id)) => match self.ids.get(id) {
-                Some(id) => format!("{head}/{id}"),
-                None => path.to_owned(),
-            },
-            None => path.to_owned(),
-        }
     }
 
     async fn send(&mut self, operation: Operation, if_match: Option<String>) -> Reply {
@@ -177,21 +164,6 @@ fn target(path: &str) -> Result<(Kind, Option<String>), ScimError> {
 fn unresolved(open: &BTreeSet<String>) -> ScimError {
     let names: Vec<&str> = open.iter().map(String::as_str).collect();
     ScimError::new(409, None, format!("no operation made the bulkId {}", names.join(", ")))
-}
-
-/// The data without the values that refer to what does not exist yet: list elements go, single values too.
-fn without(data: &Value, open: &BTreeSet<String>) -> Value {
-    let refers = |value: &Value| !scim::bulk::references(value).is_disjoint(open);
-    match data {
-        Value::Object(fields) => {
-            let kept =
-                fields.iter().filter(|(_, value)| value.is_array() || value.is_object() || !refers(value));
-            let kept = kept.map(|(name, value)| (name.clone(), without(value, open)));
-            Value::Object(kept.filter(|(_, value)| *value != json!({})).collect())
-        }
-        Value::Array(list) => Value::Array(list.iter().filter(|value| !refers(value)).cloned().collect()),
-        other => other.clone(),
-    }
 }
 
 fn is_error(answer: &Value) -> bool {

@@ -70,11 +70,13 @@ impl fmt::Display for Dialect {
 }
 
 impl FromStr for Dialect {
-    type Err = String;
+    type Err = ScimError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ScimError> {
         let found = Self::ALL.into_iter().find(|dialect| dialect.as_str().eq_ignore_ascii_case(text));
-        found.ok_or_else(|| format!("{text:?} is no dialect: auto, okta, entra or strict"))
+        found.ok_or_else(|| {
+            ScimError::invalid_value(format!("{text:?} is no dialect: auto, okta, entra or strict"))
+        })
     }
 }
 
