@@ -21,6 +21,7 @@ pub mod load;
 pub mod mapping_preview;
 pub mod preview;
 pub mod provision;
+pub mod scim_log;
 pub mod seal;
 pub mod snapshot;
 pub mod status;
