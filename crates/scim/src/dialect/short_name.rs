@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use super::reading::{Quirk, Reading};
 use super::{Dialect, QuirkInfo};
+use crate::filter::Filter;
 use crate::patch::PatchOperation;
+use crate::path::AttrPath;
 use crate::schema::Schema;
 
 pub(super) const QUIRK: Quirk = Quirk {
@@ -15,6 +17,7 @@ pub(super) const QUIRK: Quirk = Quirk {
     },
     body,
     operation,
+    term,
     ..Quirk::NONE
 };
 
@@ -56,4 +59,15 @@ fn operation(reading: &mut Reading<'_>, operation: &mut PatchOperation) -> bool 
         path.urn = Some(extension.id.clone());
     }
     true
+}
+
+fn term(reading: &mut Reading<'_>, parent: Option<&AttrPath>, filter: &mut Filter) {
+    let (Filter::Compare { path, .. } | Filter::Present(path)) = filter else { return };
+    if parent.is_none()
+        && path.urn.is_none()
+        && let Some(extension) = extension_of(reading, &path.attr)
+    {
+        reading.report(&QUIRK, path.to_string(), format!("read as an attribute of {}", extension.id));
+        path.urn = Some(extension.id.clone());
+    }
 }
