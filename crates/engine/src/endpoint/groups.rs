@@ -2,16 +2,20 @@
 
 use domain::directory::Change;
 use domain::ids::GroupId;
-use scim::PatchRequest;
+use scim::{PatchOperation, PatchPath, PatchRequest};
 use serde_json::Value;
 use store::Tx;
+use store::repo::member;
 use store::repo::resource::{Kind, Stored};
 
 use super::members::Edits;
-use super::reply::{Note, Reply};
-use super::{Call, Request, render, type_of};
+use super::reply::{Note, Object, Reply};
+use super::{Call, Operation, Request, render, type_of};
 use crate::directory::apply;
 use crate::{Context, EngineError};
+
+/// Members that an answer to a PATCH shows at most.
+const SHOWN_MEMBERS: i64 = 200;
 
 /// POST: 201 with the new group.
 pub(super) fn create(
@@ -74,10 +78,10 @@ pub(super) fn patch(
 ) -> Result<Reply, EngineError> {
     let stored = render::live(tx, call, Kind::Group, id)?;
     render::check_if_match(tx, call, Kind::Group, &stored, request)?;
-    let (of_members, of_document): (Vec<_>, Vec<_>) =
-        patch.operations.iter().cloned().partition(|operation| {
-            operation.path.as_ref().is_some_and(|path| path.attr.eq_ignore_ascii_case("members"))
-        });
+    let (mut of_members, mut of_document) = (vec![], vec![]);
+    for operation in &patch.operations {
+        split(operation, &mut of_members, &mut of_document);
+    }
     let mut edits = Edits::default();
     for operation in &of_members {
         edits.operation(tx, call, id, operation)?;
@@ -94,6 +98,29 @@ pub(super) fn patch(
     }
     let (members, notes) = edits.changes(tx, call, id)?;
     update(tx, call, ctx, request, &stored, (doc, members, notes))
+}
+
+/// Takes an operation apart: members are rows, everything else is the document.
+fn split(operation: &PatchOperation, members: &mut Vec<PatchOperation>, document: &mut Vec<PatchOperation>) {
+    let is_members = |name: &str| {
+        let name =
+            name.strip_prefix(scim::urn::GROUP).and_then(|rest| rest.strip_prefix(':')).unwrap_or(name);
+        name.eq_ignore_ascii_case("members")
+    };
+    match (&operation.path, &operation.value) {
+        (Some(path), _) if path.attr.eq_ignore_ascii_case("members") => members.push(operation.clone()),
+        (None, Some(Value::Object(fields))) if fields.keys().any(|name| is_members(name)) => {
+            let mut rest = fields.clone();
+            let names: Vec<String> = rest.keys().filter(|name| is_members(name)).cloned().collect();
+            for name in names {
+                let value = rest.remove(&name);
+                let path = PatchPath { urn: None, attr: "members".to_owned(), filter: None, sub: None };
+                members.push(PatchOperation { op: operation.op, path: Some(path), value });
+            }
+            document.push(PatchOperation { value: Some(Value::Object(rest)), ..operation.clone() });
+        }
+        _ => document.push(operation.clone()),
+    }
 }
 
 fn update(
@@ -115,8 +142,17 @@ fn update(
     shown(tx, call, request, 200, &stored.id, notes)
 }
 
-/// Answers without members cost nothing for them: a PATCH of a large group is answered with the group alone unless the client
-/// asks for members (RFC 7644 section 3.5.2 leaves the body of an answer open).
+/// A PATCH of a group with many members is answered 204 (RFC 7644 section 3.5.2), unless the client says what it wants to see:
+/// the cost follows the change.
+fn is_large(tx: &mut Tx<'_>, call: &Call, request: &Request, id: &str) -> Result<bool, EngineError> {
+    let projection = &request.projection;
+    if !projection.attributes.is_empty() || !projection.wants(type_of(Kind::Group), "members") {
+        return Ok(false);
+    }
+    let some = member::direct(tx, &call.caller.tenant, &GroupId::new(id), "", SHOWN_MEMBERS + 1)?;
+    Ok(i64::try_from(some.len()).is_ok_and(|count| count > SHOWN_MEMBERS))
+}
+
 fn shown(
     tx: &mut Tx<'_>,
     call: &Call,
@@ -126,6 +162,11 @@ fn shown(
     notes: Vec<Note>,
 ) -> Result<Reply, EngineError> {
     let stored = render::live(tx, call, Kind::Group, id)?;
+    if matches!(request.operation, Operation::Patch(..)) && is_large(tx, call, request, id)? {
+        let object = Object::of(Kind::Group, &stored);
+        let etag = render::etag(&stored, &[]);
+        return Ok(Reply { status: 204, notes, object: Some(object), etag: Some(etag), ..Reply::default() });
+    }
     let shown = render::one(tx, call, Kind::Group, stored, &request.projection)?;
     Ok(Reply { notes, ..Reply::resource(status, shown) })
 }
