@@ -18,6 +18,8 @@ pub mod plan;
 mod plan_group;
 pub mod plan_user;
 pub mod remote;
+pub mod signin;
+pub mod signin_pair;
 pub mod snapshot;
 mod source_check;
 pub mod token;
