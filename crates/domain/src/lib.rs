@@ -21,6 +21,8 @@ pub mod plan_user;
 mod redaction;
 mod redaction_path;
 pub mod remote;
+pub mod signin;
+pub mod signin_pair;
 pub mod snapshot;
 mod source_check;
 pub mod token;
