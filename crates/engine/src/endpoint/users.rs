@@ -2,7 +2,7 @@
 
 use domain::directory::{Change, Member};
 use domain::ids::UserId;
-use scim::{PatchRequest, ScimError};
+use scim::PatchRequest;
 use serde_json::{Map, Value};
 use store::Tx;
 use store::repo::resource::{Kind, Stored};
@@ -111,9 +111,8 @@ fn patched(stored: &Stored, patch: &PatchRequest) -> Result<Value, EngineError> 
     drop_password(&mut doc);
     if let Some(fields) = doc.as_object_mut() {
         fields.remove("id");
-        if !fields.contains_key("active") {
-            return Err(ScimError::invalid_value("active cannot be removed: set it to true or false").into());
-        }
+        // Taken away, it is not shown any more; the user stays as active as before.
+        fields.entry("active").or_insert(Value::Null);
     }
     Ok(doc)
 }
