@@ -3,7 +3,6 @@
 //! `cargo run --release -p bench --bin bench-scim-log -- [RECORDS] [POSTGRES-URL]`
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bench::clock::{now_ms, per_second, timed};
@@ -12,7 +11,7 @@ use domain::ids::TenantId;
 use scim::ResourceType;
 use serde_json::{Value, json};
 use store::Location;
-use store::scim_log::{ScimLog, ScimLogOptions, Types};
+use store::scim_log::{ScimLog, ScimLogOptions};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -35,7 +34,6 @@ async fn main() -> Result<()> {
 }
 
 async fn measure(location: &Location, records: usize) -> Result<()> {
-    let types: Types = Arc::new(vec![ResourceType::user(), ResourceType::group()]);
     let log = ScimLog::open(location, ScimLogOptions::new(now_ms))?;
     let (mut in_path, busy) = (Duration::ZERO, processor_time());
     let ((), whole) = timed(async {
@@ -43,7 +41,7 @@ async fn measure(location: &Location, records: usize) -> Result<()> {
             let burst: Vec<Exchange> = (first..records.min(first + BURST)).map(exchange).collect();
             let ((), time) = timed(async {
                 for exchange in burst {
-                    log.record_raw(exchange, &types);
+                    log.record(exchange);
                 }
             })
             .await;
