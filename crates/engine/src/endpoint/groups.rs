@@ -2,7 +2,7 @@
 
 use domain::directory::Change;
 use domain::ids::GroupId;
-use scim::{PatchOperation, PatchPath, PatchRequest};
+use scim::PatchRequest;
 use serde_json::Value;
 use store::Tx;
 use store::repo::member;
@@ -78,49 +78,31 @@ pub(super) fn patch(
 ) -> Result<Reply, EngineError> {
     let stored = render::live(tx, call, Kind::Group, id)?;
     render::check_if_match(tx, call, Kind::Group, &stored, request)?;
-    let (mut of_members, mut of_document) = (vec![], vec![]);
-    for operation in &patch.operations {
-        split(operation, &mut of_members, &mut of_document);
-    }
+    // A normalised operation always has a path.
+    let (of_members, of_document): (Vec<_>, Vec<_>) =
+        patch.operations.iter().cloned().partition(|operation| {
+            operation.path.as_ref().is_some_and(|path| path.attr.eq_ignore_ascii_case("members"))
+        });
     let mut edits = Edits::default();
     for operation in &of_members {
         edits.operation(tx, call, id, operation)?;
     }
-    let mut doc = stored.doc.clone();
+    let (mut doc, mut tolerated) = (stored.doc.clone(), vec![]);
     if !of_document.is_empty() {
         if let Some(fields) = doc.as_object_mut() {
             fields.insert("id".to_owned(), Value::String(stored.id.clone()));
         }
-        doc = scim::patch::apply(type_of(Kind::Group), &doc, &PatchRequest { operations: of_document })?;
+        let request = PatchRequest { operations: of_document };
+        (doc, tolerated) =
+            scim::dialect::apply_patch(type_of(Kind::Group), call.caller.dialect(), &doc, &request)?;
         if let Some(fields) = doc.as_object_mut() {
             fields.remove("id");
         }
     }
     let (members, notes) = edits.changes(tx, call, id)?;
-    update(tx, call, ctx, request, &stored, (doc, members, notes))
-}
-
-/// Takes an operation apart: members are rows, everything else is the document.
-fn split(operation: &PatchOperation, members: &mut Vec<PatchOperation>, document: &mut Vec<PatchOperation>) {
-    let is_members = |name: &str| {
-        let name =
-            name.strip_prefix(scim::urn::GROUP).and_then(|rest| rest.strip_prefix(':')).unwrap_or(name);
-        name.eq_ignore_ascii_case("members")
-    };
-    match (&operation.path, &operation.value) {
-        (Some(path), _) if path.attr.eq_ignore_ascii_case("members") => members.push(operation.clone()),
-        (None, Some(Value::Object(fields))) if fields.keys().any(|name| is_members(name)) => {
-            let mut rest = fields.clone();
-            let names: Vec<String> = rest.keys().filter(|name| is_members(name)).cloned().collect();
-            for name in names {
-                let value = rest.remove(&name);
-                let path = PatchPath { urn: None, attr: "members".to_owned(), filter: None, sub: None };
-                members.push(PatchOperation { op: operation.op, path: Some(path), value });
-            }
-            document.push(PatchOperation { value: Some(Value::Object(rest)), ..operation.clone() });
-        }
-        _ => document.push(operation.clone()),
-    }
+    let mut reply = update(tx, call, ctx, request, &stored, (doc, members, notes))?;
+    reply.tolerated.append(&mut tolerated);
+    Ok(reply)
 }
 
 fn update(
