@@ -21,6 +21,7 @@ pub mod mapping_preview;
 pub mod preview;
 pub mod provision;
 pub mod seal;
+pub mod signin;
 pub mod snapshot;
 pub mod status;
 pub mod tasks;

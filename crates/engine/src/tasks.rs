@@ -3,11 +3,11 @@
 use domain::app::App;
 use domain::audit::Entry;
 use domain::cause::Cause;
-use domain::ids::{AppId, Subject, TenantId};
+use domain::ids::{AppId, ConnectionId, Subject, TenantId};
 use domain::snapshot::Push;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::repo::{app, audit, edge, group, lane, mark, task, user};
+use store::repo::{app, audit, connection, edge, group, lane, mark, task, user};
 
 use crate::context::Engine;
 use crate::error::EngineError;
@@ -17,12 +17,12 @@ use crate::error::EngineError;
 pub struct Task {
     /// Its id.
     pub id: String,
-    /// The app's name.
+    /// The app's name; of a sign-in that of the connection.
     pub app: String,
-    /// The user's or group's name; none: the whole app.
+    /// The user's or group's name, or who signs in; none: the whole app.
     pub subject: Option<String>,
-    /// `user`, `group` or `app`.
-    pub kind: &'static str,
+    /// `user`, `group`, `app` or `signin`.
+    pub kind: String,
     /// The cause's stable code.
     pub cause: String,
     /// What is wrong.
@@ -56,20 +56,30 @@ pub async fn list(
                 let subject = match &row.subject {
                     Some(Subject::User(id)) => user::get(tx, &tenant, id)?.map(|user| user.user_name),
                     Some(Subject::Group(id)) => group::get(tx, &tenant, id)?.map(|group| group.display_name),
-                    None => None,
+                    None => row.topic.as_ref().and_then(|_| text_at(&row.evidence, "who")),
                 };
-                let app = apps
-                    .iter()
-                    .find(|app| app.id == row.app)
-                    .map_or_else(String::new, |app| app.name.clone());
+                let app = apps.iter().find(|app| app.id == row.app).map(|app| app.name.clone());
+                let app = match app {
+                    Some(name) => name,
+                    None if row.app.as_str().is_empty() => String::new(),
+                    None => connection::get(tx, &tenant, &ConnectionId::new(row.app.as_str()))?
+                        .map_or_else(String::new, |found| found.name),
+                };
                 let cause = Cause::ALL.iter().find(|cause| cause.code() == row.cause);
                 let fix = cause.map_or("", |cause| cause.fix());
+                // A sign-in is about nobody of the directory yet; its fix is about whom the evidence names.
+                let named = match row.topic {
+                    Some(_) => text_at(&row.evidence, "user"),
+                    None => subject.clone(),
+                };
                 tasks.push(Task {
                     fix: fix
-                        .replace("{app}", &app)
-                        .replace("{subject}", subject.as_deref().unwrap_or("USER")),
+                        .replace("{app}", if app.is_empty() { "CONNECTION" } else { &app })
+                        .replace("{subject}", named.as_deref().unwrap_or("USER")),
                     id: row.id.to_string(),
-                    kind: row.subject.as_ref().map_or("app", Subject::kind),
+                    kind: row
+                        .topic
+                        .unwrap_or_else(|| row.subject.as_ref().map_or("app", Subject::kind).into()),
                     title: cause.map_or("", |cause| cause.title()).to_owned(),
                     cause: row.cause,
                     evidence: row.evidence,
@@ -82,6 +92,10 @@ pub async fn list(
             Ok(tasks)
         })
         .await
+}
+
+fn text_at(evidence: &Value, name: &str) -> Option<String> {
+    evidence.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// Makes parked work of an app (or of one subject) due now; gives how many marks that is.

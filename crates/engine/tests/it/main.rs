@@ -14,5 +14,8 @@ mod load_refused;
 mod load_resume;
 mod presets;
 mod restore;
+mod signin;
+mod signin_race;
+mod tokens;
 mod undo;
 mod world;
