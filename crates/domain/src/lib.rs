@@ -15,6 +15,7 @@ pub mod executor;
 pub mod expression;
 pub mod finding;
 mod finding_group;
+pub mod finding_state;
 pub mod finding_step;
 pub mod ids;
 pub mod mapping;

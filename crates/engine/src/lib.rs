@@ -14,6 +14,7 @@ pub mod context;
 pub mod directory;
 pub mod dispatch;
 pub mod error;
+pub mod findings;
 pub mod lane;
 pub mod listing;
 pub mod load;

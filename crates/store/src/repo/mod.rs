@@ -19,3 +19,4 @@ pub mod task;
 pub mod tenant;
 pub mod token;
 pub mod user;
+pub mod watch;
