@@ -8,6 +8,7 @@ mod demo;
 mod duration;
 mod environment;
 mod error_report;
+mod moment;
 mod output;
 mod overview;
 mod session;

@@ -36,7 +36,7 @@ Explain
   retry           Try again what is parked
 
 Logs
-  log             The audit log, and the check of its chain
+  log             The SCIM log, the audit log, and the check of its chain
 
 Operate
   status          Where everything stands

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod directory;
+mod findings;
 #[cfg(test)]
 mod lane;
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(crate) mod directory_undo;
 pub(crate) mod edits;
 pub(crate) mod group;
 pub(crate) mod log;
+pub(crate) mod log_scim;
 pub(crate) mod plan;
 pub(crate) mod provision;
 pub(crate) mod push_group;

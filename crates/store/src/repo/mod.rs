@@ -20,3 +20,4 @@ pub mod task;
 pub mod tenant;
 pub mod token;
 pub mod user;
+pub mod watch;

@@ -25,6 +25,7 @@ statement!(
     CLOSE_CAUSE,
     "UPDATE task SET closed_ms = $5 WHERE tenant = $1 AND app = $2 AND subject = $3 AND cause = $4 AND closed_ms IS NULL"
 );
+statement!(CLOSE_APP, "UPDATE task SET closed_ms = $3 WHERE tenant = $1 AND app = $2 AND closed_ms IS NULL");
 statement!(
     LIST,
     "SELECT id, app, subject, kind, cause, evidence, opened_ms, last_ms, times FROM task
@@ -34,6 +35,11 @@ statement!(
     OF_SUBJECT,
     "SELECT id, app, subject, kind, cause, evidence, opened_ms, last_ms, times FROM task
       WHERE tenant = $1 AND app = $2 AND subject = $3 AND closed_ms IS NULL"
+);
+statement!(
+    OF_APP,
+    "SELECT id, app, subject, kind, cause, evidence, opened_ms, last_ms, times FROM task
+      WHERE tenant = $1 AND app = $2 AND closed_ms IS NULL ORDER BY opened_ms, id LIMIT $3"
 );
 statement!(COUNT, "SELECT COUNT(*) FROM task WHERE tenant = $1 AND app = $2 AND closed_ms IS NULL");
 
@@ -127,6 +133,34 @@ pub fn close_of_app(
 ) -> Result<u64, StoreError> {
     let params = [tenant.as_str().into(), app.as_str().into(), "".into(), cause.code().into(), now_ms.into()];
     tx.exec(&CLOSE_CAUSE, &params)
+}
+
+/// Closes every task of an app or connection: it is removed.
+pub fn close_all(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, now_ms: i64) -> Result<u64, StoreError> {
+    tx.exec(&CLOSE_APP, &[tenant.as_str().into(), app.as_str().into(), now_ms.into()])
+}
+
+/// Closes the task of a subject (empty: of the app itself) and cause.
+pub fn close_one(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    subject: &str,
+    cause: &str,
+    now_ms: i64,
+) -> Result<u64, StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), subject.into(), cause.into(), now_ms.into()];
+    tx.exec(&CLOSE_CAUSE, &params)
+}
+
+/// Open tasks of one app or connection, oldest first.
+pub fn of_app(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    limit: i64,
+) -> Result<Vec<TaskRow>, StoreError> {
+    tx.rows(&OF_APP, &[tenant.as_str().into(), app.as_str().into(), limit.into()], read)
 }
 
 /// Open tasks, oldest first.

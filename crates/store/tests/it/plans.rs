@@ -21,7 +21,7 @@ const BIG: [&str; 14] = [
 ];
 
 /// Statements that answer a question about everything, by the end of their names.
-const MEANT_TO: [&str; 44] = [
+const MEANT_TO: [&str; 46] = [
     // Lists and figures that a person asks for.
     "user::COUNT",
     "group::COUNT",
@@ -48,6 +48,8 @@ const MEANT_TO: [&str; 44] = [
     "app::PUSH_LIST",
     "app::ASSIGNMENTS",
     "task::LIST",
+    "task::OF_APP",
+    "task::CLOSE_APP",
     "task::COUNT",
     "user::DELETED_BY_REF",
     "group::DELETED_BY_REF",
