@@ -18,6 +18,7 @@ Directory
 Identity providers that push in
   connection      Connect Okta, Entra, OneLogin, JumpCloud or another; its policies
   token           Make, list, rotate and revoke the tokens of identity providers and apps
+  signin          First login: who would sign in with an assertion, and why
 
 Apps
   app             Connect an app; its switches, mapping, scope, assignments; activate, compare
