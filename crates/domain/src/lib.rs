@@ -9,6 +9,7 @@ pub mod cause;
 mod check;
 pub mod connection;
 pub mod desired;
+pub mod difference;
 pub mod directory;
 pub mod exchange;
 pub mod executor;

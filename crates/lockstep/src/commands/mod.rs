@@ -7,6 +7,7 @@ pub(crate) mod app_settings;
 pub(crate) mod app_show;
 pub(crate) mod completion;
 pub(crate) mod connection;
+pub(crate) mod connection_compare;
 pub(crate) mod connection_settings;
 pub(crate) mod connection_setup;
 pub(crate) mod directory;
