@@ -173,7 +173,8 @@ fn scim2_server(folder: &Path) -> Result<(Child, Target)> {
     });
     std::fs::write(&config, document.to_string())?;
     let port = free_port()?;
-    let child = Command::new(".prove/judges/bin/scim2-server")
+    let child = Command::new(".prove/judges/bin/python")
+        .args(["-B", "scripts/proofs/endpoint/scim2_app.py"])
         .args(["--port", &port.to_string(), "--bearer-token", TOKEN, "--service-provider-config"])
         .arg(config)
         .stdin(Stdio::null())

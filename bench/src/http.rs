@@ -89,17 +89,22 @@ impl Client {
         Self { target: target.clone(), sender: None }
     }
 
-    /// Sends one request and reads its answer to the end.
+    /// Sends one request and reads its answer to the end. A connection that was closed while nobody used it is replaced.
     pub async fn send(&mut self, request: &Request) -> Result<Answer> {
-        if self.sender.as_ref().is_none_or(SendRequest::is_closed) {
-            self.sender = None;
+        if let Some(mut sender) = self.sender.take()
+            && sender.ready().await.is_ok()
+        {
+            match self.send_on(sender, request).await {
+                Err(error) if closed_before(error.as_ref()) => {}
+                other => return other,
+            }
         }
-        let mut sender = match self.sender.take() {
-            Some(sender) => sender,
-            None => self.connect().await?,
-        };
+        let sender = self.connect().await?;
+        self.send_on(sender, request).await
+    }
+
+    async fn send_on(&mut self, mut sender: SendRequest<Full<Bytes>>, request: &Request) -> Result<Answer> {
         sender.ready().await?;
-        let body = request.body.clone().unwrap_or_default();
         let mut http = hyper::Request::builder()
             .method(request.method)
             .uri(format!("{}{}", self.target.base, request.path))
@@ -109,10 +114,14 @@ impl Client {
         if request.body.is_some() {
             http = http.header("Content-Type", "application/scim+json");
         }
+        let body = request.body.clone().unwrap_or_default();
         let answer = sender.send_request(http.body(Full::new(Bytes::from(body)))?).await?;
         let status = answer.status().as_u16();
+        let closes = answer.headers().get("Connection").is_some_and(|value| value == "close");
         let body = answer.into_body().collect().await?.to_bytes();
-        self.sender = Some(sender);
+        if !closes {
+            self.sender = Some(sender);
+        }
         Ok(Answer { status, body })
     }
 
@@ -124,6 +133,11 @@ impl Client {
         tokio::spawn(async move { drop(connection.await) });
         Ok(sender)
     }
+}
+
+/// The server had closed the connection before it saw the request.
+fn closed_before(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_closed() || error.is_canceled())
 }
 
 /// How long and how wide requests are sent.
