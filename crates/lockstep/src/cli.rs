@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    app, completion, directory, group, log, plan, provision, push_group, retry, simulate_app, status, sync,
-    tasks, tenant, user, why,
+    app, completion, connection, directory, group, log, plan, provision, push_group, retry, serve,
+    simulate_app, status, sync, tasks, tenant, token, user, why,
 };
 use crate::error_report::{CliError, Exit};
 use crate::output::Format;
@@ -70,6 +70,10 @@ enum Command {
     #[command(subcommand)]
     Group(group::Command),
     #[command(subcommand)]
+    Connection(connection::Command),
+    #[command(subcommand)]
+    Token(token::Command),
+    #[command(subcommand)]
     App(app::Command),
     #[command(subcommand)]
     PushGroup(push_group::Command),
@@ -82,6 +86,7 @@ enum Command {
     Retry(retry::Arguments),
     #[command(subcommand)]
     Log(log::Command),
+    Serve(serve::Arguments),
     Status(status::Arguments),
     Completion(completion::Arguments),
 }
@@ -123,6 +128,8 @@ async fn execute(cli: Cli) -> Result<Exit, CliError> {
         Command::Directory(command) => directory::run(&open()?, command).await,
         Command::User(command) => user::run(&open()?, command).await,
         Command::Group(command) => group::run(&open()?, command).await,
+        Command::Connection(command) => connection::run(&open()?, command).await,
+        Command::Token(command) => token::run(&open()?, command).await,
         Command::App(command) => app::run(&open()?, command).await,
         Command::PushGroup(command) => push_group::run(&open()?, command).await,
         Command::Plan(arguments) => plan::run(&open()?, &arguments).await,
@@ -132,6 +139,7 @@ async fn execute(cli: Cli) -> Result<Exit, CliError> {
         Command::Tasks(arguments) => tasks::run(&open()?, &arguments).await,
         Command::Retry(arguments) => retry::run(&open()?, &arguments).await,
         Command::Log(command) => log::run(&open()?, command).await,
+        Command::Serve(arguments) => serve::run(&open()?, arguments).await,
         Command::Status(_) => status::run(&open()?).await,
     }
 }

@@ -9,6 +9,7 @@ mod demo;
 mod directory;
 mod exit_codes;
 mod help;
+mod log_scim;
 mod postgres;
 mod quickstart;
 mod readme;

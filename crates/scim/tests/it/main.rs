@@ -1,5 +1,6 @@
 //! Integration tests of the protocol core, through its public functions only.
 
+mod bulk;
 mod depth;
 mod filter_matching;
 mod filter_roundtrip;

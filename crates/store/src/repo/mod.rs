@@ -3,6 +3,7 @@
 pub mod app;
 pub mod audit;
 pub mod change;
+pub mod connection;
 pub mod edge;
 pub mod group;
 pub mod intent;
@@ -16,4 +17,5 @@ pub mod resource;
 pub mod seat;
 pub mod task;
 pub mod tenant;
+pub mod token;
 pub mod user;
