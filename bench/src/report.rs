@@ -38,7 +38,7 @@ fn table(out: &mut String, size: usize, there: &[(Contender, &Outcome)]) {
     for (contender, _) in there {
         let name = contender.name();
         out.push_str(&format!(
-            " {name}, 1 caller: ms p50 / p99 | {name}, {WIDTH} callers: per s, ms p50 / p99 |"
+            " {name}, 1 caller: ms p50 / p99 | {name}, {WIDTH} callers: per s, ms p50 / p99, CPU ms each |"
         ));
     }
     out.push_str("\n|---|");
@@ -58,15 +58,18 @@ fn table(out: &mut String, size: usize, there: &[(Contender, &Outcome)]) {
 }
 
 fn narrow(half: &Half) -> String {
-    half.problem
-        .as_ref()
-        .map_or_else(|| format!("{:.2} / {:.2}", half.p50, half.p99), |_| "refused or wrong".into())
+    match half.problem.as_deref() {
+        None => format!("{:.2} / {:.2}", half.p50, half.p99),
+        Some("no cursors") => "–".into(),
+        Some(_) => "refused or wrong".into(),
+    }
 }
 
 fn wide(half: &Half) -> String {
     match half.problem.as_deref() {
-        None => format!("{}, {:.1} / {:.1}", number(half.rate), half.p50, half.p99),
+        None => format!("{}, {:.1} / {:.1}, {:.2}", number(half.rate), half.p50, half.p99, half.cpu_ms),
         Some("too slow") => "too slow".into(),
+        Some("no cursors") => "–".into(),
         Some(_) => "refused or wrong".into(),
     }
 }
