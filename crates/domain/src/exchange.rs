@@ -12,7 +12,7 @@ const TEXT_MAX: usize = 1_000;
 /// The most tolerated quirks that are kept of one request.
 const TOLERATED_MAX: usize = 50;
 
-/// One request and its answer. Bodies went through [`redact`] and the path through [`redact_path`] before they are stored.
+/// One request and its answer. Bodies go through [`redact`] and the path through [`redact_path`] before they are stored.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Exchange {
     /// When the request arrived, Unix milliseconds.

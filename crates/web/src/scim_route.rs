@@ -34,6 +34,7 @@ pub(crate) async fn answer(
         Some(name) => format!("{}/t/{name}/scim/v2", server.base),
         None => format!("{}/scim/v2", server.base),
     };
+    let allowed = allowed(&target);
     let mut seen = exchange::Seen::new(&principal, &head, at_ms, &trace);
     let settings =
         principal.connection.as_ref().map(|connection| connection.settings.clone()).unwrap_or_default();
@@ -67,7 +68,7 @@ pub(crate) async fn answer(
         answer::retry_after(&mut answer, seconds);
     }
     if reply.status == 405 {
-        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     }
     exchange::record(server, seen, reply, started);
     answer
@@ -89,6 +90,9 @@ async fn serve(
     seen: &mut exchange::Seen,
     trace: &str,
 ) -> Reply {
+    if let Err(error) = check_method(&input) {
+        return error.into();
+    }
     let body = if matches!(input.method, "POST" | "PUT" | "PATCH") {
         let read = body::read(incoming, input.headers, MAX_BODY_BYTES, server.options.slow).await;
         match read.and_then(|bytes| body::json(&bytes, input.headers)) {
@@ -104,6 +108,28 @@ async fn serve(
         Ok(Asked::Document(body)) => Reply { status: 200, body: Some(body), ..Reply::default() },
         Err(error) => error.into(),
     }
+}
+
+/// The methods that a target knows.
+fn allowed(target: &Target) -> &'static str {
+    match target {
+        Target::Root | Target::ServiceProviderConfig | Target::Schemas(_) | Target::ResourceTypes(_) => "GET",
+        Target::All(_) => "GET, POST",
+        Target::One(..) | Target::Me => "GET, PUT, PATCH, DELETE",
+        Target::Search(_) | Target::Bulk => "POST",
+        Target::Unknown => "",
+    }
+}
+
+fn check_method(input: &Input<'_>) -> Result<(), ScimError> {
+    if input.target == Target::Unknown {
+        return Err(ScimError::not_found("there is no such endpoint here"));
+    }
+    let known = allowed(&input.target);
+    if known.split(", ").any(|method| method == input.method) {
+        return Ok(());
+    }
+    Err(ScimError::new(405, None, format!("{} is not offered here, only {known}", input.method)))
 }
 
 /// What a request asks for.

@@ -5,13 +5,17 @@ use domain::ids::GroupId;
 use scim::PatchRequest;
 use serde_json::Value;
 use store::Tx;
+use store::repo::member;
 use store::repo::resource::{Kind, Stored};
 
 use super::members::Edits;
-use super::reply::{Note, Reply};
-use super::{Call, Request, render, type_of};
+use super::reply::{Note, Object, Reply};
+use super::{Call, Operation, Request, render, type_of};
 use crate::directory::apply;
 use crate::{Context, EngineError};
+
+/// Members that an answer to a PATCH shows at most.
+const SHOWN_MEMBERS: i64 = 200;
 
 /// POST: 201 with the new group.
 pub(super) fn create(
@@ -74,6 +78,7 @@ pub(super) fn patch(
 ) -> Result<Reply, EngineError> {
     let stored = render::live(tx, call, Kind::Group, id)?;
     render::check_if_match(tx, call, Kind::Group, &stored, request)?;
+    // A normalised operation always has a path.
     let (of_members, of_document): (Vec<_>, Vec<_>) =
         patch.operations.iter().cloned().partition(|operation| {
             operation.path.as_ref().is_some_and(|path| path.attr.eq_ignore_ascii_case("members"))
@@ -82,18 +87,22 @@ pub(super) fn patch(
     for operation in &of_members {
         edits.operation(tx, call, id, operation)?;
     }
-    let mut doc = stored.doc.clone();
+    let (mut doc, mut tolerated) = (stored.doc.clone(), vec![]);
     if !of_document.is_empty() {
         if let Some(fields) = doc.as_object_mut() {
             fields.insert("id".to_owned(), Value::String(stored.id.clone()));
         }
-        doc = scim::patch::apply(type_of(Kind::Group), &doc, &PatchRequest { operations: of_document })?;
+        let request = PatchRequest { operations: of_document };
+        (doc, tolerated) =
+            scim::dialect::apply_patch(type_of(Kind::Group), call.caller.dialect(), &doc, &request)?;
         if let Some(fields) = doc.as_object_mut() {
             fields.remove("id");
         }
     }
     let (members, notes) = edits.changes(tx, call, id)?;
-    update(tx, call, ctx, request, &stored, (doc, members, notes))
+    let mut reply = update(tx, call, ctx, request, &stored, (doc, members, notes))?;
+    reply.tolerated.append(&mut tolerated);
+    Ok(reply)
 }
 
 fn update(
@@ -115,8 +124,17 @@ fn update(
     shown(tx, call, request, 200, &stored.id, notes)
 }
 
-/// Answers without members cost nothing for them: a PATCH of a large group is answered with the group alone unless the client
-/// asks for members (RFC 7644 section 3.5.2 leaves the body of an answer open).
+/// A PATCH of a group with many members is answered 204 (RFC 7644 section 3.5.2), unless the client says what it wants to see:
+/// the cost follows the change.
+fn is_large(tx: &mut Tx<'_>, call: &Call, request: &Request, id: &str) -> Result<bool, EngineError> {
+    let projection = &request.projection;
+    if !projection.attributes.is_empty() || !projection.wants(type_of(Kind::Group), "members") {
+        return Ok(false);
+    }
+    let some = member::direct(tx, &call.caller.tenant, &GroupId::new(id), "", SHOWN_MEMBERS + 1)?;
+    Ok(i64::try_from(some.len()).is_ok_and(|count| count > SHOWN_MEMBERS))
+}
+
 fn shown(
     tx: &mut Tx<'_>,
     call: &Call,
@@ -126,6 +144,11 @@ fn shown(
     notes: Vec<Note>,
 ) -> Result<Reply, EngineError> {
     let stored = render::live(tx, call, Kind::Group, id)?;
+    if matches!(request.operation, Operation::Patch(..)) && is_large(tx, call, request, id)? {
+        let object = Object::of(Kind::Group, &stored);
+        let etag = render::etag(&stored, &[]);
+        return Ok(Reply { status: 204, notes, object: Some(object), etag: Some(etag), ..Reply::default() });
+    }
     let shown = render::one(tx, call, Kind::Group, stored, &request.projection)?;
     Ok(Reply { notes, ..Reply::resource(status, shown) })
 }

@@ -139,6 +139,7 @@ pub(super) fn assemble(
         Value::Object(object) => object,
         _ => Map::new(),
     };
+    object.retain(|_, value| !value.is_null());
     object.insert(
         "meta".to_owned(),
         json!({

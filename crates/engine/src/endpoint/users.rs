@@ -2,7 +2,8 @@
 
 use domain::directory::{Change, Member};
 use domain::ids::UserId;
-use scim::{PatchRequest, ScimError};
+use scim::PatchRequest;
+use scim::dialect::Tolerated;
 use serde_json::{Map, Value};
 use store::Tx;
 use store::repo::resource::{Kind, Stored};
@@ -97,25 +98,31 @@ pub(super) fn patch(
 ) -> Result<Reply, EngineError> {
     let stored = render::live(tx, call, Kind::User, id)?;
     render::check_if_match(tx, call, Kind::User, &stored, request)?;
-    let doc = patched(&stored, patch)?;
-    update(tx, call, ctx, request, &stored, doc)
+    let (doc, mut tolerated) = patched(call, &stored, patch)?;
+    let mut reply = update(tx, call, ctx, request, &stored, doc)?;
+    reply.tolerated.append(&mut tolerated);
+    Ok(reply)
 }
 
 /// The document after a PATCH. The id is there while it is carried out: a client may repeat it.
-fn patched(stored: &Stored, patch: &PatchRequest) -> Result<Value, EngineError> {
+fn patched(
+    call: &Call,
+    stored: &Stored,
+    patch: &PatchRequest,
+) -> Result<(Value, Vec<Tolerated>), EngineError> {
     let mut doc = stored.doc.clone();
     if let Some(fields) = doc.as_object_mut() {
         fields.insert("id".to_owned(), Value::String(stored.id.clone()));
     }
-    let mut doc = scim::patch::apply(type_of(Kind::User), &doc, patch)?;
+    let (mut doc, tolerated) =
+        scim::dialect::apply_patch(type_of(Kind::User), call.caller.dialect(), &doc, patch)?;
     drop_password(&mut doc);
     if let Some(fields) = doc.as_object_mut() {
         fields.remove("id");
-        if !fields.contains_key("active") {
-            return Err(ScimError::invalid_value("active cannot be removed: set it to true or false").into());
-        }
+        // Taken away, it is not shown any more; the user stays as active as before.
+        fields.entry("active").or_insert(Value::Null);
     }
-    Ok(doc)
+    Ok((doc, tolerated))
 }
 
 fn update(

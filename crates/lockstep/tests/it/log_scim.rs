@@ -2,14 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 
 use domain::exchange::Exchange;
 use domain::ids::TenantId;
-use scim::ResourceType;
 use serde_json::{Value, json};
 use store::Location;
-use store::scim_log::{ScimLog, ScimLogOptions, Types};
+use store::scim_log::{ScimLog, ScimLogOptions};
 
 use crate::bench::{Folder, now_ms};
 
@@ -44,10 +42,6 @@ fn exchange(tenant: &TenantId, number: usize) -> Exchange {
         duration_us: 1_500,
         ..Exchange::new(tenant, now_ms(), &format!("{number:012x}"), "GET", "/Users")
     }
-}
-
-fn types() -> Types {
-    Arc::new(vec![ResourceType::user(), ResourceType::group()])
 }
 
 #[test]
@@ -112,7 +106,7 @@ fn s36_a_trace_shows_the_request_in_full_and_what_it_changed() {
         answer: Some(json!({"id": "7", "userName": "ada@acme.example"})),
         ..exchange(&tenant, 0)
     };
-    log.record_raw(request, &types());
+    log.record(request);
     futures::executor::block_on(log.flush());
     let shown = folder.ok(&["log", "scim", "--trace", &trace.to_uppercase()]).out;
     for part in ["201", "okta", "boolean_text at active", "\"userName\": \"ada@acme.example\"", "changed"] {

@@ -2,6 +2,8 @@
 
 mod bulk;
 mod depth;
+mod dialect_rules;
+mod dialects;
 mod filter_matching;
 mod filter_roundtrip;
 mod patch_examples;

@@ -45,6 +45,8 @@ pub struct ScimLogOptions {
     pub keep_bytes: i64,
     /// Of how many accepted requests per connection and kind the bodies are kept: 20.
     pub keep_accepted: usize,
+    /// What the endpoint knows: values of other attributes are not written down. User and Group of the RFCs.
+    pub types: Types,
     /// How long the writer lets records gather before it commits: 25 ms.
     pub gather_ms: u64,
     /// Failures to inject; for tests.
@@ -54,7 +56,15 @@ pub struct ScimLogOptions {
 impl ScimLogOptions {
     /// The defaults.
     pub fn new(now_ms: fn() -> i64) -> Self {
-        Self { now_ms, keep_days: 30, keep_bytes: 1 << 30, keep_accepted: 20, gather_ms: 25, faults: None }
+        Self {
+            now_ms,
+            keep_days: 30,
+            keep_bytes: 1 << 30,
+            keep_accepted: 20,
+            types: Arc::new(vec![ResourceType::user(), ResourceType::group()]),
+            gather_ms: 25,
+            faults: None,
+        }
     }
 }
 
@@ -71,7 +81,7 @@ pub struct ScimLog {
 pub type Types = Arc<Vec<ResourceType>>;
 
 enum Message {
-    /// With the types if its bodies must still be redacted.
+    /// With the types, where they are not those of the options.
     Record(Box<Exchange>, Option<Types>),
     Flush(oneshot::Sender<()>),
 }
@@ -101,14 +111,14 @@ impl ScimLog {
         Ok(ScimLog { queue: Some(queue), thread: Some(thread), reader, shared })
     }
 
-    /// Records a request whose bodies and path are redacted already. Never waits.
+    /// Records a request as it came. The writer redacts path and bodies of what it keeps, and only of that: most bodies of
+    /// accepted requests are not kept, so this costs the request path less than redacting there. Never waits.
     pub fn record(&self, exchange: Exchange) {
         self.send(exchange, None);
     }
 
-    /// Records a request as it came: the writer redacts path and bodies of what it keeps, and only of that. Most bodies of
-    /// accepted requests are not kept, so this costs the request path less than redacting there. Never waits.
-    pub fn record_raw(&self, exchange: Exchange, types: &Types) {
+    /// [`ScimLog::record`] for a tenant with schemas of its own: attributes of these types are known.
+    pub fn record_with(&self, exchange: Exchange, types: &Types) {
         self.send(exchange, Some(types.clone()));
     }
 

@@ -29,7 +29,7 @@ const BATCHES_PER_LOOK: u32 = 16;
 /// Kinds of accepted requests whose bodies are kept.
 const KINDS_MAX: usize = 10_000;
 
-/// A request, with the types if it must still be redacted.
+/// A request, with the types where they are not those of the options.
 type Queued = (Exchange, Option<Types>);
 
 /// The state of the thread.
@@ -159,7 +159,7 @@ impl Writer {
         batch.lost = self.shared.lost_unwritten.load(Ordering::Relaxed);
         batch.displaced = displaced;
         for ((at, (exchange, types)), kind) in records.into_iter().enumerate().zip(kinds) {
-            let exchange = redacted(exchange, types.as_ref(), wanted[at]);
+            let exchange = redacted(exchange, types.as_ref().unwrap_or(&self.options.types), wanted[at]);
             let body = wanted[at].then(|| Body::new(&exchange, kind)).flatten();
             batch.push(&exchange.within_limits(), body);
         }
@@ -232,16 +232,14 @@ impl Writer {
 }
 
 /// The exchange as it may be written down, without bodies that are not wanted.
-fn redacted(mut exchange: Exchange, types: Option<&Types>, wanted: bool) -> Exchange {
+fn redacted(mut exchange: Exchange, types: &Types, wanted: bool) -> Exchange {
     if !wanted {
         exchange = exchange.without_bodies();
     }
-    if let Some(types) = types {
-        let types: Vec<&ResourceType> = types.iter().collect();
-        exchange.path = redact_path(&types, &exchange.path);
-        for body in [&mut exchange.request, &mut exchange.answer].into_iter().flatten() {
-            *body = redact(&types, body);
-        }
+    let types: Vec<&ResourceType> = types.iter().collect();
+    exchange.path = redact_path(&types, &exchange.path);
+    for body in [&mut exchange.request, &mut exchange.answer].into_iter().flatten() {
+        *body = redact(&types, body);
     }
     exchange
 }

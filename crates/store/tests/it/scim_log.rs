@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use domain::exchange::Exchange;
 use domain::ids::TenantId;
 use futures::executor::block_on;
-use scim::ResourceType;
 use serde_json::json;
-use store::scim_log::{LogFilter, LogObject, Recorded, ScimLog, ScimLogOptions, ScimLogReader, Types};
+use store::scim_log::{LogFilter, LogObject, Recorded, ScimLog, ScimLogOptions, ScimLogReader};
 use store::testing::postgres;
 use store::{Fault, Faults, Location, Trigger};
 
@@ -111,7 +110,6 @@ fn records_are_read_back_newest_first_and_by_every_filter() {
 
 #[test]
 fn bodies_stay_for_failures_and_for_the_last_accepted_of_each_kind_also_over_a_restart() {
-    let types: Types = Arc::new(vec![ResourceType::user()]);
     on_both(|name, location| {
         let kept = |log: &ScimLog| -> Vec<(i64, bool)> {
             let filter = LogFilter { bodies: true, ..LogFilter::of(&tenant()) };
@@ -127,14 +125,14 @@ fn bodies_stay_for_failures_and_for_the_last_accepted_of_each_kind_also_over_a_r
         let options = || ScimLogOptions { keep_accepted: 3, ..options() };
         let log = ScimLog::open(location, options()).unwrap();
         for number in 1..=10 {
-            log.record_raw(exchange(NOW, number, if number == 2 { 409 } else { 201 }), &types);
+            log.record(exchange(NOW, number, if number == 2 { 409 } else { 201 }));
         }
         block_on(log.flush());
         assert_eq!(kept(&log), [(2, true), (8, true), (9, true), (10, true)], "{name}");
         drop(log);
         let log = ScimLog::open(location, options()).unwrap();
         for number in 11..=12 {
-            log.record_raw(exchange(NOW, number, 201), &types);
+            log.record(exchange(NOW, number, 201));
             block_on(log.flush());
         }
         assert_eq!(kept(&log), [(2, true), (10, true), (11, true), (12, true)], "{name}");
