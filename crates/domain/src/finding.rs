@@ -18,6 +18,9 @@ pub const CONFLICT_WINDOW_MS: i64 = 3_600_000;
 /// The most ids of one request that are looked up.
 const IDS_MAX: usize = 200;
 
+/// The most elements that a list in evidence grows to.
+const LIST_MAX: usize = 100;
+
 /// What must be known to judge a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asks {
@@ -144,6 +147,25 @@ pub fn judge(exchange: &Exchange, facts: &Facts) -> Vec<Sign> {
         signs.extend(over(exchange));
     }
     signs
+}
+
+/// A finding with what was known before: lists of members, users and attributes grow, everything else is as seen last.
+pub fn merged(before: Option<&Value>, finding: Finding) -> Finding {
+    let Finding { cause, mut evidence } = finding;
+    for list in ["members", "users", "attributes"] {
+        let Some(new) = evidence.get_mut(list).and_then(Value::as_array_mut) else { continue };
+        let old = before.and_then(|before| before.get(list)).and_then(Value::as_array);
+        let same = |one: &Value, other: &Value| match (one.get("id"), other.get("id")) {
+            (Some(one), Some(other)) => one == other,
+            _ => one == other,
+        };
+        for one in old.into_iter().flatten() {
+            if new.len() < LIST_MAX && !new.iter().any(|other| same(one, other)) {
+                new.push(one.clone());
+            }
+        }
+    }
+    Finding { cause, evidence }
 }
 
 /// The deleted object is asked for or written. Its own DELETE, and a look afterwards, show nothing.

@@ -67,7 +67,7 @@ impl SigninRequest {
         if self.claims.len() > MAX_CLAIMS {
             return Err(format!("claims: {MAX_CLAIMS} at most, these are {}", self.claims.len()));
         }
-        let nul = |value: &Value| value.as_str().is_some_and(|text| text.contains('\u{0}'));
+        let nul = |value: &Value| text_of(value).is_some_and(|text| text.contains('\u{0}'));
         match self.claims.iter().find(|(_, value)| nul(value)) {
             Some((name, _)) => Err(format!("claims: '{name}' holds a NUL character")),
             None => Ok(()),

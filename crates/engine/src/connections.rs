@@ -1,9 +1,9 @@
 //! Connections: adding, finding, changing and removing the identity providers that push into a tenant.
 
 use domain::connection::{Connection, ConnectionSettings, IdentityProvider};
-use domain::ids::{ConnectionId, GroupId, TenantId};
+use domain::ids::{AppId, ConnectionId, GroupId, TenantId};
 use serde_json::{Value, json};
-use store::repo::{connection, group, token};
+use store::repo::{connection, group, task, token};
 use store::{StoreError, Tx};
 
 use crate::audit_log::{Changed, record};
@@ -119,6 +119,8 @@ pub async fn remove(engine: &Engine, tenant: &TenantId, name: &str) -> Result<us
                 }
             }
             connection::delete(tx, &context.tenant, &found.id)?;
+            let place = AppId::new(found.id.as_str());
+            task::close_all(tx, &context.tenant, &place, context.now_ms)?;
             save_record(tx, context, "connection.remove", &found, Some(describe(&found)), None)?;
             Ok(revoked)
         })

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    app, completion, connection, directory, group, log, plan, provision, push_group, retry, serve,
+    app, completion, connection, directory, group, log, plan, provision, push_group, retry, serve, signin,
     simulate_app, status, sync, tasks, tenant, token, user, why,
 };
 use crate::error_report::{CliError, Exit};
@@ -74,6 +74,8 @@ enum Command {
     #[command(subcommand)]
     Token(token::Command),
     #[command(subcommand)]
+    Signin(signin::Command),
+    #[command(subcommand)]
     App(app::Command),
     #[command(subcommand)]
     PushGroup(push_group::Command),
@@ -130,6 +132,7 @@ async fn execute(cli: Cli) -> Result<Exit, CliError> {
         Command::Group(command) => group::run(&open()?, command).await,
         Command::Connection(command) => connection::run(&open()?, command).await,
         Command::Token(command) => token::run(&open()?, command).await,
+        Command::Signin(command) => signin::run(&open()?, command).await,
         Command::App(command) => app::run(&open()?, command).await,
         Command::PushGroup(command) => push_group::run(&open()?, command).await,
         Command::Plan(arguments) => plan::run(&open()?, &arguments).await,

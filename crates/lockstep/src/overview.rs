@@ -19,6 +19,7 @@ Identity providers that push in
   connection      Connect Okta, Entra, OneLogin, JumpCloud or another; its policies
   token           Make, list, rotate and revoke the tokens of identity providers and apps
   serve           Serve the SCIM endpoint that they push to
+  signin          First login: who would sign in with an assertion, and why
 
 Apps
   app             Connect an app; its switches, mapping, scope, assignments; activate, compare

@@ -17,6 +17,7 @@ pub const MIGRATIONS: &[Migration] = &[
     ("initial", include_str!("schema/0001_initial.sql")),
     ("connections", include_str!("schema/0002_connections.sql")),
     ("endpoint", include_str!("schema/0003_endpoint.sql")),
+    ("findings", include_str!("schema/0004_findings.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (\

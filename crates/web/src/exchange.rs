@@ -60,5 +60,5 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
     exchange.request = seen.request;
     exchange.answer = reply.body;
     // The log's own thread redacts what it keeps.
-    server.log.record_raw(exchange, &server.types);
+    server.log.record(exchange);
 }

@@ -61,7 +61,6 @@ pub struct Server {
     /// How it behaves.
     pub options: Options,
     base: String,
-    types: store::scim_log::Types,
     metrics: metrics::Metrics,
     throttle: throttle::Throttle,
 }

@@ -85,7 +85,6 @@ pub async fn listen(
         engine,
         log,
         base: url.clone(),
-        types: Arc::new(engine::endpoint::resource_types().into_iter().cloned().collect()),
         metrics: Metrics::default(),
         throttle: Throttle::default(),
         options,

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod directory;
+mod findings;
 #[cfg(test)]
 mod lane;
 #[cfg(test)]
@@ -14,5 +15,8 @@ mod load_refused;
 mod load_resume;
 mod presets;
 mod restore;
+mod signin;
+mod signin_race;
+mod tokens;
 mod undo;
 mod world;

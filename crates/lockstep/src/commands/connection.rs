@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use store::repo::token::Token;
 
 use super::connection_settings::{Policies, shown};
-use super::{connection_setup, token};
+use super::{connection_compare, connection_setup, token};
 use crate::error_report::{CliError, Exit};
 use crate::output::{pairs, table, time};
 use crate::session::Session;
@@ -45,6 +45,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         policies: Box<Policies>,
     },
+    /// Compare an export of the identity provider with what arrived, and say what makes it send the rest
+    #[command(
+        after_help = "Examples:\n  lockstep connection compare okta-users.csv --members members.csv\n  lockstep connection compare users.csv --connection entra --groups groups.csv"
+    )]
+    Compare(Box<connection_compare::Arguments>),
     /// Remove a connection and revoke its tokens; what it pushed stays
     #[command(after_help = "Example:\n  lockstep connection remove okta --yes")]
     Remove {
@@ -103,6 +108,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
         Command::List => list(session, &tenant).await,
         Command::Show { connection, base_url } => show(session, &tenant, &connection, base_url).await,
         Command::Set { connection, policies } => set(session, &tenant, &connection, *policies).await,
+        Command::Compare(arguments) => connection_compare::run(session, &tenant, *arguments).await,
         Command::Remove { connection, yes } => remove(session, &tenant, &connection, yes).await,
     }
 }
