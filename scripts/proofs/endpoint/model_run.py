@@ -36,7 +36,10 @@ def on_database(backend: str, database: str, args) -> list[str]:
         if not args.only_sequences:
             for name, race in races.ALL.items():
                 wire = Wire(product.base, racing)
-                figures, problems = race(wire, args.short)
+                try:
+                    figures, problems = race(wire, args.short)
+                except races.Unmade as error:
+                    figures, problems = "did not come to an end", [str(error)]
                 say(backend, f"{name}: {figures}; 5xx {wire.broken}")
                 missed += [f"{name}: {problem}" for problem in problems] + ([f"{name}: {wire.broken} answers 5xx"] if wire.broken else [])
     finally:

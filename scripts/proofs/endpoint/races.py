@@ -49,10 +49,14 @@ def everything(wire: Wire, path: str) -> list[dict]:
     return found
 
 
+class Unmade(Exception):
+    """A race has nothing to run with."""
+
+
 def create(wire: Wire, path: str, body: dict) -> str:
     answer = wire.call("POST", path, body)
     if answer.status != 201:
-        raise SystemExit(f"POST {path} gives {answer.status}: {answer.raw[:300]!r}")
+        raise Unmade(f"POST {path} gives {answer.status}: {answer.raw[:300]!r}")
     return answer.body["id"]
 
 
