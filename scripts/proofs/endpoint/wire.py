@@ -35,7 +35,8 @@ class Wire:
         self.lock = threading.Lock()
 
     def call(self, method: str, path: str, body=None, headers: dict | None = None, timeout: float = 60) -> Answer:
-        """Sends one request. `body` is a document, or bytes that are sent as they are; a header of None is left out."""
+        """Sends one request. `body` is a document, or bytes that are sent as they are. A header of None is left out, one that is
+        a list is sent once for each of its values."""
         own = {"Accept": "application/scim+json", "Authorization": f"Bearer {self.token}" if self.token else None}
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         if data is not None:
@@ -47,7 +48,13 @@ class Wire:
             fresh = connection.sock is None
             self.local.connection = connection
             try:
-                connection.request(method, self.prefix + path, body=data, headers=sent)
+                connection.putrequest(method, self.prefix + path, skip_accept_encoding=True)
+                for name, value in sent.items():
+                    for each in value if isinstance(value, list) else [value]:
+                        connection.putheader(name, each)
+                if data is not None or method in ("POST", "PUT", "PATCH"):
+                    connection.putheader("Content-Length", str(len(data or b"")))
+                connection.endheaders(data)
                 answer = connection.getresponse()
                 found = Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
                 break
