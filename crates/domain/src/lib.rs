@@ -25,6 +25,7 @@ pub mod plan_user;
 mod redaction;
 mod redaction_path;
 pub mod remote;
+pub mod revocation;
 pub mod snapshot;
 mod source_check;
 pub mod token;

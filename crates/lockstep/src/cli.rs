@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     app, completion, directory, group, log, plan, provision, push_group, retry, simulate_app, status, sync,
-    tasks, tenant, user, why,
+    tasks, tenant, user, webhook, why,
 };
 use crate::error_report::{CliError, Exit};
 use crate::output::Format;
@@ -82,6 +82,8 @@ enum Command {
     Retry(retry::Arguments),
     #[command(subcommand)]
     Log(log::Command),
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     Status(status::Arguments),
     Completion(completion::Arguments),
 }
@@ -132,6 +134,7 @@ async fn execute(cli: Cli) -> Result<Exit, CliError> {
         Command::Tasks(arguments) => tasks::run(&open()?, &arguments).await,
         Command::Retry(arguments) => retry::run(&open()?, &arguments).await,
         Command::Log(command) => log::run(&open()?, command).await,
+        Command::Webhook(command) => webhook::run(&open()?, command).await,
         Command::Status(_) => status::run(&open()?).await,
     }
 }

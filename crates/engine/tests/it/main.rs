@@ -16,4 +16,5 @@ mod load_resume;
 mod presets;
 mod restore;
 mod undo;
+mod webhooks;
 mod world;

@@ -22,4 +22,5 @@ pub(crate) mod sync;
 pub(crate) mod tasks;
 pub(crate) mod tenant;
 pub(crate) mod user;
+pub(crate) mod webhook;
 pub(crate) mod why;

@@ -20,3 +20,4 @@ pub mod tenant;
 pub mod token;
 pub mod user;
 pub mod watch;
+pub mod webhook;
