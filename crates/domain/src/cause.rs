@@ -96,6 +96,30 @@ causes! {
         "Nothing is lost that this directory knows. Take the attributes in the evidence out of the group mapping of the identity provider, or add a custom schema here.";
     MemberRefused, "member.refused", "The app refuses this member of the group.",
         "Read the app's words in the evidence; then: lockstep retry {app}.";
+    SigninIssuer, "signin.issuer", "Somebody signs in with an issuer that no connection declares.",
+        "If the issuer in the evidence is right: lockstep connection set CONNECTION --issuer ISSUER. If not, mend the sign-on configuration of the app.";
+    SigninUnknown, "signin.unknown", "Somebody signs in whom the directory does not know, and first logins make no users.",
+        "Assign the person to the app in the identity provider, which then pushes the user, or: lockstep connection set {app} --create-on-first-login on.";
+    SigninInactive, "signin.inactive", "An inactive user tries to sign in.",
+        "If the person shall sign in again, reactivate in the identity provider, or: lockstep user reactivate {subject}.";
+    SigninDeleted, "signin.deleted", "A deleted user tries to sign in.",
+        "If the person shall sign in again: lockstep user restore {subject}, then assign the person again in the identity provider.";
+    SigninClaimMissing, "signin.claim_missing", "The assertion lacks the claim that ties a first login to a user.",
+        "Let the identity provider send the claim in the evidence, or declare another pair: lockstep connection set {app} --subject CLAIM=ATTRIBUTE.";
+    SigninOtherSource, "signin.other_source", "The user with the declared identifier is not managed by this connection.",
+        "Compare the two with lockstep user show {subject}. If it is the same person: lockstep signin link {subject} --issuer ISSUER --subject SUBJECT.";
+    SigninClaimed, "signin.claimed", "The user with the declared identifier already signs in as another subject of this issuer.",
+        "If the person has a new account in the identity provider: lockstep signin unlink {subject}, then sign in again.";
+    SigninAmbiguous, "signin.ambiguous", "Several users have the declared identifier.",
+        "Correct the identifier of all but one in the identity provider, then sign in again; lockstep user show USER shows each.";
+    SigninLooksLike, "signin.looks_like", "A first login would make a user whose name or e-mail address another user has.",
+        "If it is the same person: lockstep signin link {subject} --issuer ISSUER --subject SUBJECT. If not, change the name or address of one of the two.";
+    SigninNotAllowed, "signin.not_allowed", "The policies of the connection keep out whom a first login would make.",
+        "See the include and exclude lists and the required group with lockstep connection show {app}.";
+    SigninNoName, "signin.no_name", "A first login cannot make a user from this assertion.",
+        "Let the identity provider send preferred_username or email, and declare a pair other than id: lockstep connection set {app} --subject CLAIM=ATTRIBUTE.";
+    SigninNoSeat, "signin.no_seat", "A first login finds no free seat.",
+        "Deactivate somebody, or raise the limit with lockstep tenant set --seats; then sign in again.";
 }
 
 /// A cause with what shows it.

@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use scim::ResourceType;
 use scim::filter::Filter;
-use scim::{AttrPath, ResourceType};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ConnectionId, GroupId, TenantId, TokenId, UserId};
+use crate::signin_pair::{is_name_or_mail, subject_attribute};
 
 /// An identity provider that pushes into a tenant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -220,6 +221,8 @@ fn days(text: &str) -> Option<u32> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ConnectionSettings {
+    /// How its requests are read.
+    pub dialect: scim::dialect::Dialect,
     /// What DELETE of a user means.
     pub on_delete: OnDelete,
     /// What `active: false` means.
@@ -240,7 +243,7 @@ pub struct ConnectionSettings {
     pub issuer: Option<String>,
     /// The claim that holds the same immutable value as `subject_attribute`.
     pub subject_claim: Option<String>,
-    /// The SCIM attribute that ties a first login to a user: see [`subject_attribute`].
+    /// The SCIM attribute that ties a first login to a user: see [`subject_attribute()`].
     pub subject_attribute: Option<String>,
     /// Requests per second and token at most.
     pub requests_per_second: u32,
@@ -251,6 +254,7 @@ pub struct ConnectionSettings {
 impl Default for ConnectionSettings {
     fn default() -> Self {
         Self {
+            dialect: scim::dialect::Dialect::default(),
             on_delete: OnDelete::default(),
             on_deactivate: OnDeactivate::default(),
             restore_on_post: false,
@@ -262,13 +266,24 @@ impl Default for ConnectionSettings {
             issuer: None,
             subject_claim: None,
             subject_attribute: None,
-            requests_per_second: 200,
-            concurrency: 32,
+            requests_per_second: 1_000,
+            concurrency: 128,
         }
     }
 }
 
 impl ConnectionSettings {
+    /// What a new connection of this provider starts with: Okta and Entra are read as what they are, the others as anything
+    /// that was ever seen.
+    pub fn of(provider: IdentityProvider) -> Self {
+        let dialect = match provider {
+            IdentityProvider::Okta => scim::dialect::Dialect::Okta,
+            IdentityProvider::Entra => scim::dialect::Dialect::Entra,
+            _ => scim::dialect::Dialect::Auto,
+        };
+        Self { dialect, ..Self::default() }
+    }
+
     /// Refuses settings that cannot be meant; the error names the setting and what it may be.
     pub fn check(&self) -> Result<(), String> {
         for (name, filter) in [("include", &self.include), ("exclude", &self.exclude)] {
@@ -297,6 +312,13 @@ impl ConnectionSettings {
                 );
             }
         }
+        if self.create_on_first_login && self.subject_claim.is_none() {
+            return Err(
+                "create on first login: without the subject pair somebody whom SCIM pushes too would be made twice; \
+                 declare it, for example oid=externalId"
+                    .into(),
+            );
+        }
         if self.issuer.is_none() && (self.create_on_first_login || self.subject_claim.is_some()) {
             return Err("issuer: first login needs to know which issuer is this identity provider's".into());
         }
@@ -307,58 +329,29 @@ impl ConnectionSettings {
     }
 }
 
+impl ConnectionSettings {
+    /// The list that keeps a user with this document out, and its filter; none: the user may be provisioned.
+    pub fn keeps_out(&self, doc: &serde_json::Value) -> Option<(&'static str, &str)> {
+        let user = ResourceType::user();
+        // A stored filter was checked when it was set; one that cannot be read keeps everybody out.
+        let holds = |text: &str| Filter::parse(text).map(|filter| filter.matches(&user, doc));
+        if let Some(text) = &self.exclude
+            && holds(text).unwrap_or(true)
+        {
+            return Some(("exclude", text));
+        }
+        match &self.include {
+            Some(text) if !holds(text).unwrap_or(false) => Some(("include", text)),
+            _ => None,
+        }
+    }
+}
+
 /// A filter over users, read and checked against their schema.
 pub fn user_filter(text: &str) -> Result<Filter, String> {
     let filter = Filter::parse(text).map_err(|error| error.to_string())?;
     filter.check(&ResourceType::user()).map_err(|error| error.detail)?;
     Ok(filter)
-}
-
-/// The SCIM attribute of the declared pair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SubjectAttribute {
-    /// `externalId`.
-    ExternalId,
-    /// `id`: the identity provider was told ours.
-    Id,
-    /// An attribute of an extension that names one person.
-    Extension(AttrPath),
-}
-
-/// Reads the SCIM attribute of the declared pair: it must name one person and never change or pass to another, so it is
-/// `externalId`, `id` or the `employeeNumber` of the enterprise extension; never an e-mail address or a name.
-pub fn subject_attribute(text: &str) -> Result<SubjectAttribute, String> {
-    let refused = |reason: &str| {
-        Err(format!(
-            "subject attribute: '{text}' {reason}; use externalId, id or {}:employeeNumber",
-            scim::urn::ENTERPRISE_USER
-        ))
-    };
-    let Ok(path) = AttrPath::parse(text) else { return refused("is no attribute") };
-    let user = ResourceType::user();
-    let Some((parent, leaf)) = user.resolve_with_parent(&path) else {
-        return refused("is no attribute of a user");
-    };
-    let top = parent.unwrap_or(leaf);
-    let core = path.urn.is_none() || path.urn.as_deref().is_some_and(|urn| user.extension(urn).is_none());
-    match (core, top.name.as_str()) {
-        (true, "externalId") => Ok(SubjectAttribute::ExternalId),
-        (true, "id") => Ok(SubjectAttribute::Id),
-        (true, "emails" | "userName") => {
-            refused("changes when somebody is renamed, and may be given to somebody else later")
-        }
-        (true, _) => refused("does not name one person for ever"),
-        (false, "employeeNumber") => Ok(SubjectAttribute::Extension(path)),
-        (false, _) => refused("is shared by many or changes"),
-    }
-}
-
-/// Claims that carry a name or an address, as the well-known identity providers call them.
-fn is_name_or_mail(claim: &str) -> bool {
-    let folded = claim.to_lowercase();
-    let last = folded.rsplit(['/', ':']).next().unwrap_or_default();
-    ["email", "mail", "emailaddress", "upn", "preferred_username", "username", "unique_name", "name", "login"]
-        .contains(&last)
 }
 
 fn check_text(name: &str, text: &str) -> Result<(), String> {
@@ -390,43 +383,6 @@ mod tests {
         let read: ConnectionSettings = serde_json::from_str("{}").unwrap();
         assert_eq!(read, ConnectionSettings::default());
         assert_eq!(read.check(), Ok(()));
-    }
-
-    #[test]
-    fn s17_only_what_names_one_person_for_ever_ties_a_login_to_a_user() {
-        let enterprise = scim::urn::ENTERPRISE_USER;
-        for text in ["externalId", "EXTERNALID", "id", &format!("{enterprise}:employeeNumber")] {
-            assert!(subject_attribute(text).is_ok(), "{text}");
-        }
-        for text in [
-            "userName",
-            "emails.value",
-            "emails",
-            "displayName",
-            "phoneNumbers.value",
-            "nope",
-            "",
-            &format!("{enterprise}:department"),
-            &format!("{enterprise}:manager.value"),
-            &format!("{}:userName", scim::urn::USER),
-        ] {
-            let refused = subject_attribute(text).unwrap_err();
-            assert!(refused.contains("externalId"), "{text}: {refused}");
-        }
-        let with_claim = |claim: &str| ConnectionSettings {
-            issuer: Some("https://idp.example".into()),
-            subject_claim: Some(claim.into()),
-            subject_attribute: Some("externalId".into()),
-            ..ConnectionSettings::default()
-        };
-        assert_eq!(with_claim("oid").check(), Ok(()));
-        for claim in
-            ["email", "upn", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress", " oid"]
-        {
-            assert!(with_claim(claim).check().is_err(), "{claim}");
-        }
-        let half = ConnectionSettings { subject_attribute: None, ..with_claim("oid") };
-        assert!(half.check().unwrap_err().contains("pair"));
     }
 
     #[test]

@@ -14,8 +14,30 @@ enum Wanted {
     /// Forget the object that it knows and create or link it anew.
     UserAnew,
     GroupAnew,
+    /// Send the attributes of a user whom it knows.
+    Profile,
     /// Run.
     Run,
+}
+
+/// What makes the identity provider create a user whom it believes to be here.
+pub fn create_user(provider: IdentityProvider) -> &'static str {
+    words(provider, Wanted::UserAnew)
+}
+
+/// What makes it send the attributes of a user again.
+pub fn send_profile(provider: IdentityProvider) -> &'static str {
+    words(provider, Wanted::Profile)
+}
+
+/// What makes it create a group that it believes to be here.
+pub fn create_group(provider: IdentityProvider) -> &'static str {
+    words(provider, Wanted::GroupAnew)
+}
+
+/// What makes it send a group with its members again.
+pub fn send_group(provider: IdentityProvider) -> &'static str {
+    words(provider, Wanted::Group)
 }
 
 /// The step for a cause in the words of the identity provider, as sentences; empty where there is none to do there.
@@ -36,6 +58,10 @@ pub fn step(provider: IdentityProvider, cause: Cause, subject: Option<&Subject>)
         Cause::ConnectionSilent => Wanted::Run,
         _ => return "",
     };
+    words(provider, wanted)
+}
+
+fn words(provider: IdentityProvider, wanted: Wanted) -> &'static str {
     match provider {
         IdentityProvider::Okta => okta(wanted),
         IdentityProvider::Entra => entra(wanted),
@@ -63,6 +89,10 @@ fn okta(wanted: Wanted) -> &'static str {
             "In Okta: Applications > the app > Push Groups > the group > Push Status > Unlink pushed group (leave the group in \
              the app); then Push Groups > Find groups by name, and choose Link Group, or Create Group if none exists here."
         }
+        Wanted::Profile => {
+            "In Okta: Applications > the app > Provisioning > To App > Attribute Mappings > Force Sync sends every profile again; \
+             for one user, change a mapped attribute and change it back."
+        }
         Wanted::Run => {
             "In Okta: Applications > the app > Provisioning > Integration > Edit > Test API Credentials; Dashboard > Tasks shows \
              what failed. Okta only calls when something changes: change a test user to see a call."
@@ -72,7 +102,7 @@ fn okta(wanted: Wanted) -> &'static str {
 
 fn entra(wanted: Wanted) -> &'static str {
     match wanted {
-        Wanted::User => {
+        Wanted::User | Wanted::Profile => {
             "In Entra: Enterprise applications > the app > Provisioning > Provision on demand > the user; check the matching \
              attribute under Mappings (userName with precedence 1)."
         }
@@ -97,6 +127,7 @@ fn onelogin(wanted: Wanted) -> &'static str {
             "In OneLogin: Users > the user > Applications > the app: delete the failed login and add the app again, or Retry; \
              pending ones wait for approval under Users > Provisioning."
         }
+        Wanted::Profile => "In OneLogin: Applications > the app > More Actions > Sync logins.",
         Wanted::Group | Wanted::GroupAnew => {
             "In OneLogin: Applications > the app > Rules: reapply with More Actions > Reapply entitlement mappings; Parameters > \
              Groups must have Include in User Provisioning."
@@ -113,6 +144,9 @@ fn jumpcloud(wanted: Wanted) -> &'static str {
         Wanted::User | Wanted::UserAnew => {
             "In JumpCloud: User Groups > a group that is bound to the app: take the user out, save, and put the user back."
         }
+        Wanted::Profile => {
+            "In JumpCloud: Users > the user: change an attribute that is sent, save, and change it back."
+        }
         Wanted::Group | Wanted::GroupAnew => {
             "In JumpCloud: SSO Applications > the app > User Groups: unbind the group, save, and bind it again. Members of no \
              other bound group are deactivated meanwhile."
@@ -126,7 +160,7 @@ fn jumpcloud(wanted: Wanted) -> &'static str {
 
 fn generic(wanted: Wanted) -> &'static str {
     match wanted {
-        Wanted::User => "In the identity provider: provision the user again.",
+        Wanted::User | Wanted::Profile => "In the identity provider: provision the user again.",
         Wanted::Group => "In the identity provider: push the group with its members again.",
         Wanted::UserAnew => "In the identity provider: unassign the user from this app and assign it again.",
         Wanted::GroupAnew => {

@@ -85,6 +85,47 @@ impl Presented {
     }
 }
 
+/// That a token expires soon, or did: it is said 30 days, 7 days and a day before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Expiry {
+    /// It works no more.
+    Expired,
+    /// Less than a day is left.
+    WithinDay,
+    /// So many days are left, 7 at most.
+    WithinWeek(i64),
+    /// So many days are left, 30 at most.
+    WithinMonth(i64),
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+/// What is to be said about the end of a token; nothing while it is more than 30 days away.
+pub fn expiry(expires_ms: Option<i64>, now_ms: i64) -> Option<Expiry> {
+    let left = expires_ms?.saturating_sub(now_ms);
+    // Begun days count: a token made for 20 days has 20 left.
+    let days = left.saturating_add(DAY_MS - 1) / DAY_MS;
+    match left {
+        ..=0 => Some(Expiry::Expired),
+        _ if left <= DAY_MS => Some(Expiry::WithinDay),
+        _ if left <= 7 * DAY_MS => Some(Expiry::WithinWeek(days)),
+        _ if left <= 30 * DAY_MS => Some(Expiry::WithinMonth(days)),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expiry::Expired => f.write_str("expired"),
+            Expiry::WithinDay => f.write_str("EXPIRES WITHIN A DAY"),
+            Expiry::WithinWeek(1) | Expiry::WithinMonth(1) => f.write_str("EXPIRES IN 1 DAY"),
+            Expiry::WithinWeek(days) => write!(f, "EXPIRES IN {days} DAYS"),
+            Expiry::WithinMonth(days) => write!(f, "expires in {days} days"),
+        }
+    }
+}
+
 fn digest(secret: &str) -> String {
     hex(&Sha256::digest(secret.as_bytes()))
 }
@@ -171,5 +212,18 @@ mod tests {
         assert_eq!(base62(&[0, 62], 2), "10");
         // 62^43 is above 2^256: nothing is dropped from the top.
         assert_eq!(base62(&[0xff; 32], SECRET + 1).as_bytes()[0], b'0');
+    }
+
+    #[test]
+    fn the_end_is_said_30_7_and_1_days_before() {
+        let now = 1_000_000;
+        let said = |left: i64| expiry(Some(now + left), now);
+        assert_eq!(expiry(None, now), None);
+        assert_eq!(said(30 * DAY_MS + 1), None);
+        assert_eq!(said(30 * DAY_MS), Some(Expiry::WithinMonth(30)));
+        assert_eq!(said(7 * DAY_MS), Some(Expiry::WithinWeek(7)));
+        assert_eq!(said(DAY_MS), Some(Expiry::WithinDay));
+        assert_eq!(said(0), Some(Expiry::Expired));
+        assert_eq!(said(2 * DAY_MS).map(|soon| soon.to_string()).as_deref(), Some("EXPIRES IN 2 DAYS"));
     }
 }

@@ -114,7 +114,7 @@ pub async fn remove(engine: &Engine, tenant: &TenantId, name: &str) -> Result<us
                 if one.connection.as_ref() == Some(&found.id)
                     && token::revoke(tx, &context.tenant, &one.id, context.now_ms)?
                 {
-                    crate::tokens::save_record(tx, context, "token.revoke", &one)?;
+                    crate::tokens::save_record(tx, context, "token.revoke", Some(&one), None)?;
                     revoked += 1;
                 }
             }

@@ -22,10 +22,10 @@ pub struct Task {
     pub id: String,
     /// The name of the app, or of the connection.
     pub app: String,
-    /// The user's or group's name; none: the whole app or connection.
+    /// The user's or group's name, or who signs in; none: the whole app or connection.
     pub subject: Option<String>,
-    /// `user`, `group`, `app` or `connection`.
-    pub kind: &'static str,
+    /// `user`, `group`, `app`, `connection` or `signin`.
+    pub kind: String,
     /// The cause's stable code.
     pub cause: String,
     /// What is wrong.
@@ -64,10 +64,14 @@ pub async fn list(
                     None => None,
                 };
                 // What was refused was never created: the evidence knows its name.
-                let subject = row.subject.as_ref().map(|subject| {
-                    let named = row.evidence["name"].as_str().unwrap_or(subject.id());
-                    known.unwrap_or_else(|| named.to_owned())
-                });
+                let subject = match (&row.subject, &row.topic) {
+                    (Some(subject), _) => {
+                        let named = row.evidence["name"].as_str().unwrap_or(subject.id());
+                        Some(known.unwrap_or_else(|| named.to_owned()))
+                    }
+                    (None, Some(_)) => row.evidence["who"].as_str().map(str::to_owned),
+                    (None, None) => None,
+                };
                 tasks.push(places.show(row, subject));
             }
             Ok(tasks)
@@ -92,16 +96,21 @@ impl Places {
             .zip(connection)
             .map_or("", |(cause, found)| finding_step::step(found.provider, *cause, row.subject.as_ref()));
         let whole = if connection.is_some() { "connection" } else { "app" };
-        let kind = row.subject.as_ref().map_or(whole, Subject::kind);
+        let kind = row.topic.as_deref().unwrap_or_else(|| row.subject.as_ref().map_or(whole, Subject::kind));
+        // A sign-in is about nobody of the directory yet; its fix is about whom the evidence names.
+        let named = match row.topic {
+            Some(_) => row.evidence["user"].as_str(),
+            None => subject.as_deref(),
+        };
         Task {
             fix: cause
                 .map_or("", |cause| cause.fix())
                 .replace("{step}", step)
-                .replace("{app}", &place)
+                .replace("{app}", if place.is_empty() { "CONNECTION" } else { &place })
                 .replace("{kind}", kind)
-                .replace("{subject}", &quoted(subject.as_deref().unwrap_or("USER"))),
+                .replace("{subject}", &quoted(named.unwrap_or("USER"))),
             id: row.id.to_string(),
-            kind,
+            kind: kind.to_owned(),
             title: cause.map_or("", |cause| cause.title()).to_owned(),
             cause: row.cause,
             evidence: row.evidence,

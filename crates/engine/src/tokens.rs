@@ -72,7 +72,7 @@ pub async fn create(
         .write(tenant, move |tx, context| {
             let token = build(tx, context, &request, new.id.clone())?;
             token::insert(tx, &token, &new.digest)?;
-            save_record(tx, context, "token.create", &token)?;
+            save_record(tx, context, "token.create", None, Some(&token))?;
             Ok(token)
         })
         .await?;
@@ -104,9 +104,12 @@ pub async fn rotate(
             };
             check_expiry(token.expires_ms, context.now_ms)?;
             token::insert(tx, &token, &new.digest)?;
-            token::expire(tx, &context.tenant, &old.id, context.now_ms.saturating_add(overlap_ms))?;
-            save_record(tx, context, "token.rotate", &old)?;
-            save_record(tx, context, "token.create", &token)?;
+            let end = context.now_ms.saturating_add(overlap_ms);
+            if token::expire(tx, &context.tenant, &old.id, end)? {
+                let ending = Token { expires_ms: Some(end), ..old.clone() };
+                save_record(tx, context, "token.rotate", Some(&old), Some(&ending))?;
+            }
+            save_record(tx, context, "token.create", None, Some(&token))?;
             Ok(token)
         })
         .await?;
@@ -126,7 +129,7 @@ pub async fn revoke(engine: &Engine, tenant: &TenantId, reference: &str) -> Resu
         .write(tenant, move |tx, context| {
             let found = find_in(tx, context, &reference)?;
             token::revoke(tx, &context.tenant, &found.id, context.now_ms)?;
-            save_record(tx, context, "token.revoke", &found)?;
+            save_record(tx, context, "token.revoke", Some(&found), None)?;
             Ok(found)
         })
         .await
@@ -259,15 +262,19 @@ pub(crate) fn save_record(
     tx: &mut Tx<'_>,
     context: &mut Context,
     action: &'static str,
-    token: &Token,
+    before: Option<&Token>,
+    after: Option<&Token>,
 ) -> Result<(), EngineError> {
-    let state = json!({
-        "name": token.name,
-        "scope": token.scope,
-        "connection": token.connection,
-        "user": token.user,
-        "expires_ms": token.expires_ms,
-    });
-    let (before, after) = if action == "token.create" { (None, Some(state)) } else { (Some(state), None) };
+    let Some(token) = after.or(before) else { return Ok(()) };
+    let describe = |token: &Token| {
+        json!({
+            "name": token.name,
+            "scope": token.scope,
+            "connection": token.connection,
+            "user": token.user,
+            "expires_ms": token.expires_ms,
+        })
+    };
+    let (before, after) = (before.map(describe), after.map(describe));
     record(tx, context, action, Changed { kind: "token", id: token.id.as_str(), before, after })
 }

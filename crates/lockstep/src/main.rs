@@ -12,6 +12,7 @@ mod moment;
 mod output;
 mod overview;
 mod session;
+mod when;
 
 fn main() -> ExitCode {
     // Fails only if a provider is installed already, and nothing runs before this.

@@ -64,6 +64,11 @@ impl Session {
         })
     }
 
+    /// Where the database is.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
     /// The tenant that is meant.
     pub(crate) async fn tenant(&self) -> Result<TenantId, CliError> {
         Ok(tenants::resolve(&self.engine, self.tenant.as_deref()).await?.id)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::path::member;
 use crate::urn;
 
-/// The detail error keyword of RFC 7644 table 9.
+/// The detail error keyword of RFC 7644 table 9, or of RFC 9865 section 2.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScimType {
     /// The filter's syntax, or its combination of attribute and operator, is not supported.
@@ -31,9 +31,15 @@ pub enum ScimType {
     InvalidVers,
     /// The request carried sensitive information in its URI.
     Sensitive,
+    /// The cursor is none that an answer gave.
+    InvalidCursor,
+    /// The cursor was valid once.
+    ExpiredCursor,
+    /// The count does not suit paging by cursor.
+    InvalidCount,
 }
 
-const WIRE_NAMES: [(ScimType, &str); 10] = [
+const WIRE_NAMES: [(ScimType, &str); 13] = [
     (ScimType::InvalidFilter, "invalidFilter"),
     (ScimType::TooMany, "tooMany"),
     (ScimType::Uniqueness, "uniqueness"),
@@ -44,6 +50,9 @@ const WIRE_NAMES: [(ScimType, &str); 10] = [
     (ScimType::InvalidValue, "invalidValue"),
     (ScimType::InvalidVers, "invalidVers"),
     (ScimType::Sensitive, "sensitive"),
+    (ScimType::InvalidCursor, "invalidCursor"),
+    (ScimType::ExpiredCursor, "expiredCursor"),
+    (ScimType::InvalidCount, "invalidCount"),
 ];
 
 impl ScimType {

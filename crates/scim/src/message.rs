@@ -17,23 +17,54 @@ pub struct ListResponse {
     pub items_per_page: u64,
     /// The resources of this page.
     pub resources: Vec<Value>,
+    /// Where the next page begins (RFC 9865); `None` on the last page, or if pages are counted by index.
+    pub next_cursor: Option<String>,
+    /// Where the page before begins (RFC 9865).
+    pub previous_cursor: Option<String>,
 }
 
 impl ListResponse {
     /// A page whose `itemsPerPage` is the number of `resources`.
     pub fn new(total_results: u64, start_index: u64, resources: Vec<Value>) -> Self {
-        Self { total_results, start_index, items_per_page: resources.len() as u64, resources }
+        let items_per_page = resources.len() as u64;
+        Self {
+            total_results,
+            start_index,
+            items_per_page,
+            resources,
+            next_cursor: None,
+            previous_cursor: None,
+        }
     }
 
-    /// The message body. `Resources` is always present, also when empty: clients index into it.
+    /// A page that is reached by cursor (RFC 9865).
+    pub fn with_cursors(
+        total_results: u64,
+        resources: Vec<Value>,
+        next: Option<String>,
+        previous: Option<String>,
+    ) -> Self {
+        Self { next_cursor: next, previous_cursor: previous, ..Self::new(total_results, 1, resources) }
+    }
+
+    /// The message body. `Resources` is always present, also when empty: clients index into it. A page with a cursor
+    /// has no `startIndex`, which would mean nothing there.
     pub fn to_json(&self) -> Value {
-        json!({
+        let mut body = json!({
             "schemas": [urn::LIST_RESPONSE],
             "totalResults": self.total_results,
-            "startIndex": self.start_index,
             "itemsPerPage": self.items_per_page,
             "Resources": self.resources,
-        })
+        });
+        let cursors = [("nextCursor", &self.next_cursor), ("previousCursor", &self.previous_cursor)];
+        for (name, cursor) in cursors.into_iter().filter_map(|(name, cursor)| Some((name, cursor.as_ref()?)))
+        {
+            body[name] = json!(cursor);
+        }
+        if self.next_cursor.is_none() && self.previous_cursor.is_none() {
+            body["startIndex"] = json!(self.start_index);
+        }
+        body
     }
 
     /// Reads a list body: numbers may be strings, names any case, `Resources` may be missing or null if the page
@@ -64,8 +95,15 @@ impl ListResponse {
             start_index: number(object, "startIndex")?.unwrap_or(1),
             items_per_page: items.unwrap_or(resources.len() as u64),
             resources,
+            next_cursor: cursor(object, "nextCursor"),
+            previous_cursor: cursor(object, "previousCursor"),
         })
     }
+}
+
+/// An empty cursor would ask for the first page again, so it counts as none.
+fn cursor(object: &Map<String, Value>, name: &str) -> Option<String> {
+    member(object, name).and_then(Value::as_str).filter(|cursor| !cursor.is_empty()).map(str::to_owned)
 }
 
 fn number(object: &Map<String, Value>, name: &str) -> Result<Option<u64>, ScimError> {
@@ -90,6 +128,18 @@ mod tests {
         assert_eq!(list.items_per_page, 2);
         assert_eq!(ListResponse::from_json(&list.to_json()), Ok(list));
         assert_eq!(ListResponse::new(0, 1, vec![]).to_json()["Resources"], json!([]));
+    }
+
+    #[test]
+    fn cursors_survive_the_wire() {
+        for (next, previous) in [(Some("n"), None), (Some("n"), Some("p")), (None, Some("p"))] {
+            let (next, previous) = (next.map(str::to_owned), previous.map(str::to_owned));
+            let page = ListResponse::with_cursors(9, vec![json!({"id": "a"})], next, previous);
+            assert_eq!(page.to_json().get("startIndex"), None);
+            assert_eq!(ListResponse::from_json(&page.to_json()), Ok(page));
+        }
+        let last = ListResponse::from_json(&json!({"totalResults": 0, "nextCursor": ""})).unwrap();
+        assert_eq!(last.next_cursor, None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::error::ScimError;
+use crate::filter_lexer::shorten;
 pub use crate::patch_apply::{MAX_WORK, apply};
 use crate::patch_path::PatchPath;
 use crate::path::member;
@@ -46,35 +47,17 @@ impl PatchRequest {
     /// Reads a request body: `op` and member names in any case, `schemas` may be missing, unknown members of an
     /// operation are ignored. At least one and at most [`MAX_OPERATIONS`] operations.
     pub fn from_json(body: &Value) -> Result<Self, ScimError> {
-        let object = body
-            .as_object()
-            .ok_or_else(|| ScimError::invalid_syntax("a PATCH request must be a JSON object"))?;
-        if let Some(schemas) = member(object, "schemas") {
-            let named = |id: &Value| id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(urn::PATCH_OP));
-            if !schemas.as_array().is_some_and(|list| list.iter().any(named)) {
-                return Err(ScimError::invalid_syntax(format!(
-                    "schemas of a PATCH request must be [\"{}\"]",
-                    urn::PATCH_OP
-                )));
-            }
+        let object = request_object(body)?;
+        if member(object, "schemas").is_some() {
+            check_schemas(object)?;
         }
-        let operations = member(object, "Operations")
-            .and_then(Value::as_array)
-            .filter(|list| !list.is_empty())
-            .ok_or_else(|| {
-                ScimError::invalid_syntax("a PATCH request needs a list \"Operations\" with one operation")
-            })?;
-        if operations.len() > MAX_OPERATIONS {
-            return Err(ScimError::new(
-                413,
-                None,
-                format!("more than {MAX_OPERATIONS} operations in one PATCH request"),
-            ));
-        }
-        let operations = operations
+        let operations = written_operations(object)?
             .iter()
             .enumerate()
-            .map(|(index, operation)| read_operation(operation).map_err(|error| at_operation(error, index)))
+            .map(|(index, operation)| {
+                let parsed = WrittenOperation::read(operation).and_then(WrittenOperation::parse);
+                parsed.map_err(|error| at_operation(error, index))
+            })
             .collect::<Result<_, _>>()?;
         Ok(Self { operations })
     }
@@ -139,26 +122,71 @@ pub(crate) fn at_operation(error: ScimError, index: usize) -> ScimError {
     ScimError { detail: format!("Operations[{index}]: {}", error.detail), ..error }
 }
 
-fn read_operation(operation: &Value) -> Result<PatchOperation, ScimError> {
-    let object =
-        operation.as_object().ok_or_else(|| ScimError::invalid_syntax("an operation must be an object"))?;
-    let name = member(object, "op")
-        .and_then(Value::as_str)
-        .ok_or_else(|| ScimError::invalid_syntax("\"op\" must be \"add\", \"remove\" or \"replace\""))?;
-    let op = [PatchOp::Add, PatchOp::Remove, PatchOp::Replace]
-        .into_iter()
-        .find(|op| op.as_str().eq_ignore_ascii_case(name))
-        .ok_or_else(|| {
-            ScimError::invalid_syntax(format!(
-                "\"op\" must be \"add\", \"remove\" or \"replace\", not {name:?}"
-            ))
-        })?;
-    let path = match member(object, "path") {
-        None | Some(Value::Null) => None,
-        // An empty path means the resource, as an absent one does.
-        Some(Value::String(text)) if text.is_empty() => None,
-        Some(Value::String(text)) => Some(PatchPath::parse(text)?),
-        Some(_) => return Err(ScimError::invalid_path("\"path\" must be a string")),
-    };
-    Ok(PatchOperation { op, path, value: member(object, "value").cloned() })
+pub(crate) fn request_object(body: &Value) -> Result<&Map<String, Value>, ScimError> {
+    body.as_object().ok_or_else(|| ScimError::invalid_syntax("a PATCH request must be a JSON object"))
+}
+
+/// Refuses a request whose `schemas` does not say that it is one.
+pub(crate) fn check_schemas(object: &Map<String, Value>) -> Result<(), ScimError> {
+    let named = |id: &Value| id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(urn::PATCH_OP));
+    let schemas = member(object, "schemas").and_then(Value::as_array);
+    if schemas.is_some_and(|list| list.iter().any(named)) {
+        return Ok(());
+    }
+    Err(ScimError::invalid_syntax(format!("schemas of a PATCH request must be [\"{}\"]", urn::PATCH_OP)))
+}
+
+/// The operations as sent: at least one, at most [`MAX_OPERATIONS`].
+pub(crate) fn written_operations(object: &Map<String, Value>) -> Result<&[Value], ScimError> {
+    let operations =
+        member(object, "Operations").and_then(Value::as_array).filter(|list| !list.is_empty()).ok_or_else(
+            || ScimError::invalid_syntax("a PATCH request needs a list \"Operations\" with one operation"),
+        )?;
+    if operations.len() > MAX_OPERATIONS {
+        return Err(too_many_operations());
+    }
+    Ok(operations)
+}
+
+pub(crate) fn too_many_operations() -> ScimError {
+    ScimError::new(413, None, format!("more than {MAX_OPERATIONS} operations in one PATCH request"))
+}
+
+/// An operation whose path is still text.
+pub(crate) struct WrittenOperation<'v> {
+    pub(crate) op: PatchOp,
+    /// `None` means the resource, as an empty path does.
+    pub(crate) path: Option<&'v str>,
+    pub(crate) value: Option<&'v Value>,
+}
+
+impl<'v> WrittenOperation<'v> {
+    pub(crate) fn read(operation: &'v Value) -> Result<Self, ScimError> {
+        let object = operation
+            .as_object()
+            .ok_or_else(|| ScimError::invalid_syntax("an operation must be an object"))?;
+        let name = member(object, "op")
+            .and_then(Value::as_str)
+            .ok_or_else(|| ScimError::invalid_syntax("\"op\" must be \"add\", \"remove\" or \"replace\""))?;
+        let op = [PatchOp::Add, PatchOp::Remove, PatchOp::Replace]
+            .into_iter()
+            .find(|op| op.as_str().eq_ignore_ascii_case(name))
+            .ok_or_else(|| {
+                let found = shorten(name);
+                ScimError::invalid_syntax(format!(
+                    "\"op\" must be \"add\", \"remove\" or \"replace\", not {found:?}"
+                ))
+            })?;
+        let path = match member(object, "path") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text.as_str()).filter(|text| !text.is_empty()),
+            Some(_) => return Err(ScimError::invalid_path("\"path\" must be a string")),
+        };
+        Ok(Self { op, path, value: member(object, "value") })
+    }
+
+    fn parse(self) -> Result<PatchOperation, ScimError> {
+        let path = self.path.map(PatchPath::parse).transpose()?;
+        Ok(PatchOperation { op: self.op, path, value: self.value.cloned() })
+    }
 }

@@ -4,10 +4,12 @@ use serde_json::{Map, Value};
 
 use crate::error::ScimError;
 use crate::filter_check::check_element;
-use crate::patch::{MAX_OPERATIONS, PatchOp, PatchOperation, PatchRequest, at_operation};
+use crate::patch::{
+    MAX_OPERATIONS, PatchOp, PatchOperation, PatchRequest, at_operation, too_many_operations,
+};
 use crate::patch_elements::Elements;
 use crate::patch_path::PatchPath;
-use crate::path::{is_core, key_of, member};
+use crate::path::{AttrPath, is_core, key_of, member};
 use crate::resource_type::ResourceType;
 use crate::schema::{Attribute, Mutability, Schema};
 
@@ -29,28 +31,53 @@ pub const MAX_WORK: usize = 10_000_000;
 /// - Null means unassigned: `replace` with null removes, `add` of null does nothing.
 /// - `schemas` follows the extensions that hold data; it cannot be patched.
 pub fn apply(rt: &ResourceType, resource: &Value, req: &PatchRequest) -> Result<Value, ScimError> {
+    let done = carry_out(rt, resource, req, false);
+    done.map(|(changed, _)| changed).map_err(|(index, error)| match index {
+        Some(index) => at_operation(error, index),
+        None => error,
+    })
+}
+
+/// A selection that matched nothing, where [`apply`] would have refused the request.
+pub(crate) struct Absent {
+    /// The path, without the selection's values.
+    pub(crate) path: AttrPath,
+    /// Whether the value was created from the selection; otherwise there was nothing to clear or remove.
+    pub(crate) created: bool,
+}
+
+/// An error, and the position of the operation it is about.
+pub(crate) type At<E> = (Option<usize>, E);
+
+/// Like [`apply`]. If `tolerant`, a selection that matches nothing is no error: `replace` creates the value from its
+/// `eq` terms, as `add` does, while `remove`, and `replace` with null, find done what they ask for.
+pub(crate) fn carry_out(
+    rt: &ResourceType,
+    resource: &Value,
+    req: &PatchRequest,
+    tolerant: bool,
+) -> Result<(Value, Vec<Absent>), At<ScimError>> {
     let object = resource
         .as_object()
-        .ok_or_else(|| ScimError::invalid_syntax(format!("a {} must be a JSON object", rt.name)))?;
+        .ok_or_else(|| ScimError::invalid_syntax(format!("a {} must be a JSON object", rt.name)))
+        .map_err(|error| (None, error))?;
     if req.operations.len() > MAX_OPERATIONS {
-        return Err(ScimError::new(
-            413,
-            None,
-            format!("more than {MAX_OPERATIONS} operations in one PATCH request"),
-        ));
+        return Err((None, too_many_operations()));
     }
-    let mut draft = Draft { rt, object: object.clone(), lists: Vec::new() };
+    let mut draft = Draft { rt, object: object.clone(), lists: Vec::new(), tolerant, absent: Vec::new() };
     for (index, operation) in req.operations.iter().enumerate() {
-        draft.operation(operation).map_err(|error| at_operation(error, index))?;
+        draft.operation(operation).map_err(|error| (Some(index), error))?;
         if draft.lists.iter().map(|open| open.elements.work()).sum::<usize>() > MAX_WORK {
-            return Err(ScimError::new(
+            let error = ScimError::new(
                 413,
                 None,
                 "the operations look through long lists too often; use fewer operations, or value eq",
-            ));
+            );
+            return Err((None, error));
         }
     }
-    Ok(draft.finish())
+    let absent = std::mem::take(&mut draft.absent);
+    Ok((draft.finish(), absent))
 }
 
 /// The resource while operations change it.
@@ -59,6 +86,8 @@ pub(crate) struct Draft<'a> {
     object: Map<String, Value>,
     /// Multi-valued attributes taken out of `object` until the end, so that their indexes live over operations.
     lists: Vec<OpenList<'a>>,
+    tolerant: bool,
+    absent: Vec<Absent>,
 }
 
 struct OpenList<'a> {
@@ -83,6 +112,19 @@ pub(crate) struct Step<'a, 'r> {
     pub(crate) path: &'r PatchPath,
     /// `None` only for `remove`.
     pub(crate) value: Option<&'r Value>,
+    /// Whether a selection may match nothing.
+    pub(crate) tolerant: bool,
+}
+
+/// How a selection went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Selected {
+    /// As the RFC has it.
+    Lawfully,
+    /// Nothing matched, and that is tolerated.
+    Nothing,
+    /// Nothing matched; the value was created although only `add` may.
+    Created,
 }
 
 impl<'a> Draft<'a> {
@@ -128,6 +170,10 @@ impl<'a> Draft<'a> {
             }
         };
         for (name, value) in object {
+            if name.eq_ignore_ascii_case("schemas") {
+                // It follows from what is there, also inside an extension, where some clients repeat it.
+                continue;
+            }
             if let Some(extension) = extension {
                 let mut path = PatchPath::parse(name)?;
                 path.urn.get_or_insert_with(|| extension.id.clone());
@@ -138,7 +184,7 @@ impl<'a> Draft<'a> {
                 } else {
                     self.members_of(op, Some(extension), value)?;
                 }
-            } else if !name.eq_ignore_ascii_case("schemas") {
+            } else {
                 self.step(op, &PatchPath::parse(name)?, Some(value))?;
             }
         }
@@ -147,7 +193,7 @@ impl<'a> Draft<'a> {
 
     fn step(&mut self, op: PatchOp, path: &PatchPath, value: Option<&Value>) -> Result<(), ScimError> {
         let (place, sub) = self.resolve(path)?;
-        let step = Step { op, place, sub, path, value };
+        let step = Step { op, place, sub, path, value, tolerant: self.tolerant };
         if place.attribute.name == "schemas" && place.extension.is_none() {
             return Err(ScimError::mutability(
                 "schemas follows from the attributes present and cannot be patched",
@@ -160,7 +206,12 @@ impl<'a> Draft<'a> {
             return if same { Ok(()) } else { Err(ScimError::mutability(format!("{path} is readOnly"))) };
         }
         if place.attribute.multi_valued {
-            return step.on_list(self.elements(place));
+            let selected = step.on_list(self.elements(place))?;
+            if selected != Selected::Lawfully {
+                let created = selected == Selected::Created;
+                self.absent.push(Absent { path: path.attr_path(), created });
+            }
+            return Ok(());
         }
         step.on_single(self.container(place.extension))?;
         self.drop_empty_extension(place.extension);

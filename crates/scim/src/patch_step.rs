@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::error::ScimError;
 use crate::filter::Filter;
 use crate::patch::PatchOp;
-use crate::patch_apply::Step;
+use crate::patch_apply::{Selected, Step};
 use crate::patch_elements::{Elements, is_identified_by_value};
 use crate::patch_path::element_from;
 use crate::path::{key_of, member};
@@ -58,17 +58,20 @@ impl Step<'_, '_> {
     }
 
     /// Carries the operation out on a multi-valued attribute.
-    pub(crate) fn on_list(&self, elements: &mut Elements<'_>) -> Result<(), ScimError> {
+    pub(crate) fn on_list(&self, elements: &mut Elements<'_>) -> Result<Selected, ScimError> {
         let attribute = self.place.attribute;
         let before_empty = elements.is_empty();
         if attribute.mutability == Mutability::Immutable && !before_empty {
             return Err(self.immutable(&attribute.name));
         }
-        match &self.path.filter {
-            None => self.on_whole_list(elements)?,
+        let selected = match &self.path.filter {
+            None => self.on_whole_list(elements).map(|()| Selected::Lawfully)?,
             Some(filter) => self.on_selected(elements, filter)?,
+        };
+        if !before_empty {
+            self.refuse_if_emptied(elements.is_empty())?;
         }
-        if before_empty { Ok(()) } else { self.refuse_if_emptied(elements.is_empty()) }
+        Ok(selected)
     }
 
     fn on_whole_list(&self, elements: &mut Elements<'_>) -> Result<(), ScimError> {
@@ -103,7 +106,7 @@ impl Step<'_, '_> {
         Ok(())
     }
 
-    fn on_selected(&self, elements: &mut Elements<'_>, filter: &Filter) -> Result<(), ScimError> {
+    fn on_selected(&self, elements: &mut Elements<'_>, filter: &Filter) -> Result<Selected, ScimError> {
         let attribute = self.place.attribute;
         if self.op == PatchOp::Remove && self.sub.is_none() {
             let found = match elements.key_selected_by(filter) {
@@ -115,21 +118,31 @@ impl Step<'_, '_> {
                 }
             };
             let may_be_absent = is_identified_by_value(attribute);
-            return if found || may_be_absent { Ok(()) } else { Err(self.no_match()) };
+            return if found || may_be_absent { Ok(Selected::Lawfully) } else { self.nothing() };
         }
-        if self.op == PatchOp::Add && self.value.is_none_or(Value::is_null) {
-            return Ok(());
+        let empty = self.op == PatchOp::Remove || self.value.is_none_or(Value::is_null);
+        if self.op == PatchOp::Add && empty {
+            return Ok(Selected::Lawfully);
         }
         let mut selected = elements.select(filter);
+        let mut outcome = Selected::Lawfully;
         if selected.is_empty() {
-            let created = if self.op == PatchOp::Add { element_from(filter) } else { None };
-            let created = created.ok_or_else(|| self.no_match())?;
+            if empty {
+                return self.nothing();
+            }
+            let may_create = self.op == PatchOp::Add || self.tolerant;
+            let created = element_from(filter).filter(|_| may_create).ok_or_else(|| self.no_match())?;
+            if self.op == PatchOp::Replace {
+                outcome = Selected::Created;
+            }
             let created = normalise_single(attribute, &created).map_err(|misfit| self.misfit(misfit))?;
             // The selection's terms become values of the element, then the operation goes on as if it had matched.
             selected = created.map(|element| elements.add(element)).into_iter().collect();
         }
         match self.sub {
             Some(sub) => self.write_subs(elements, &selected, sub)?,
+            // What was just created keeps the selection's terms.
+            None if outcome == Selected::Created => self.merge_whole(elements, &selected)?,
             None => self.write_whole(elements, &mut selected)?,
         }
         for element in selected.iter().filter_map(|&position| elements.get(position)) {
@@ -137,7 +150,13 @@ impl Step<'_, '_> {
                 return Err(ScimError::invalid_value(format!("{}: {} is required", self.path, sub.name)));
             }
         }
-        self.settle_primary(elements, &selected)
+        self.settle_primary(elements, &selected)?;
+        Ok(outcome)
+    }
+
+    /// Nothing matched, and nothing had to be written.
+    fn nothing(&self) -> Result<Selected, ScimError> {
+        if self.tolerant { Ok(Selected::Nothing) } else { Err(self.no_match()) }
     }
 
     /// Writes or removes one sub-attribute of each selected element.
@@ -167,23 +186,23 @@ impl Step<'_, '_> {
 
     /// Merges into (`add`) or puts in the place of (`replace`) the selected elements.
     fn write_whole(&self, elements: &mut Elements<'_>, selected: &mut Vec<usize>) -> Result<(), ScimError> {
-        let attribute = self.place.attribute;
-        let value = self.value.unwrap_or(&Value::Null);
-        let Some(given) = normalise_single(attribute, value).map_err(|misfit| self.misfit(misfit))? else {
-            if self.op == PatchOp::Replace {
-                elements.remove_positions(selected);
-            }
-            return Ok(());
-        };
-        if self.op == PatchOp::Replace {
-            *selected = elements.replace(selected, given).into_iter().collect();
-            return Ok(());
+        if self.op != PatchOp::Replace {
+            return self.merge_whole(elements, selected);
         }
-        for &position in selected.iter() {
+        match self.given_element()? {
+            Some(given) => *selected = elements.replace(selected, given).into_iter().collect(),
+            None => elements.remove_positions(selected),
+        }
+        Ok(())
+    }
+
+    fn merge_whole(&self, elements: &mut Elements<'_>, selected: &[usize]) -> Result<(), ScimError> {
+        let Some(given) = self.given_element()? else { return Ok(()) };
+        for &position in selected {
             let held = elements.get(position).and_then(Value::as_object);
             for (name, value) in given.as_object().into_iter().flatten() {
-                let immutable =
-                    attribute.sub(name).is_some_and(|sub| sub.mutability == Mutability::Immutable);
+                let sub = self.place.attribute.sub(name);
+                let immutable = sub.is_some_and(|sub| sub.mutability == Mutability::Immutable);
                 let other = held.and_then(|held| member(held, name)).is_some_and(|held| held != value);
                 if immutable && other {
                     return Err(self.immutable(name));
@@ -192,6 +211,11 @@ impl Step<'_, '_> {
             elements.merge(position, given.clone());
         }
         Ok(())
+    }
+
+    fn given_element(&self) -> Result<Option<Value>, ScimError> {
+        let value = self.value.unwrap_or(&Value::Null);
+        normalise_single(self.place.attribute, value).map_err(|misfit| self.misfit(misfit))
     }
 
     /// Writes the operation's value as that attribute of an object, or removes it.

@@ -1,9 +1,9 @@
 //! Resources as clients see them: the stored document with `meta`, `groups` and `members`, cut to what was asked for.
 
 use crate::call::{Call, Kind};
-use crate::clock::rfc3339;
 use crate::state::{Group, Id, User};
 use crate::turn::View;
+use scim::datetime::rfc3339;
 use scim::{AttrPath, ScimError};
 use serde_json::{Value, json};
 

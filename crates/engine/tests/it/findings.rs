@@ -267,7 +267,11 @@ fn the_same_conflict_again_and_again_is_found_once_and_over_when_it_is_accepted(
         assert_eq!(here.open(), [], "{name}: twice may happen");
         here.see(&[post(2), post(3)]);
         let task = here.shows("endpoint.conflict_repeated", "ada@x");
-        assert_eq!((task.kind, task.evidence["times_within_an_hour"].clone()), ("user", json!(4)), "{name}");
+        assert_eq!(
+            (task.kind.as_str(), task.evidence["times_within_an_hour"].clone()),
+            ("user", json!(4)),
+            "{name}"
+        );
         here.see(&[of("user", "a", "ada@x", here.exchange("PATCH", "/Users/a", 200))]);
         assert_eq!(here.open(), [], "{name}: it has found the user");
         for minute in [200, 250, 300, 350] {
@@ -297,7 +301,7 @@ fn a_connection_that_falls_silent_is_found_and_over_with_the_next_call() {
         here.sweep(last + 25 * HOUR);
         here.sweep(last + 26 * HOUR);
         let task = here.shows("endpoint.silent", "");
-        assert_eq!((task.kind, task.times), ("connection", 1), "{name}");
+        assert_eq!((task.kind.as_str(), task.times), ("connection", 1), "{name}");
         assert_eq!(task.evidence["usual_minutes_between_visits"], 40, "{name}");
         here.see(&[call(last + 27 * HOUR)]);
         assert_eq!(here.open(), [], "{name}");

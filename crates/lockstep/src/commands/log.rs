@@ -1,4 +1,4 @@
-//! `log`: the SCIM log, the audit log and the check of its chain.
+//! `log`: the SCIM log, the sign-in log, the audit log and the check of its chain.
 
 use clap::{Args, Subcommand};
 use engine::audit_log;
@@ -6,12 +6,12 @@ use engine::audit_log::EntryFilter;
 use engine::directory;
 use serde_json::Value;
 
-use crate::commands::log_scim;
+use crate::commands::{log_scim, log_signin};
 use crate::error_report::{CliError, Exit};
 use crate::output::time;
 use crate::session::Session;
 
-/// The SCIM log, the audit log and its check
+/// The SCIM log, the sign-in log, the audit log and its check
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Changes, newest first
@@ -22,6 +22,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lockstep log scim --user ada@acme.example --status failed\n  lockstep log scim --connection okta --since 1h --follow\n  lockstep log scim --trace 1f0c9a3b7d21"
     )]
     Scim(log_scim::Arguments),
+    /// Decisions about first and later logins, newest first
+    #[command(
+        after_help = "Examples:\n  lockstep log signin --user ada@acme.example --since 7d\n  lockstep log signin --outcome refused\n  lockstep log signin --trace 1f0c9a3b7d21"
+    )]
+    Signin(log_signin::Arguments),
     /// Recompute the chain: was an entry changed, removed or moved?
     #[command(after_help = "Example:\n  lockstep log check")]
     Check,
@@ -58,6 +63,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
     match command {
         Command::Audit(arguments) => audit(session, &arguments).await,
         Command::Scim(arguments) => log_scim::run(session, &arguments).await,
+        Command::Signin(arguments) => log_signin::run(session, arguments).await,
         Command::Check => check(session).await,
     }
 }

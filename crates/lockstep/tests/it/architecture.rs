@@ -14,7 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("simapp", &["scim"]),
     ("sim", &["domain", "engine", "scim", "simapp", "store"]),
     ("targets", &["domain", "engine", "scim"]),
-    ("lockstep", &["domain", "engine", "scim", "sim", "simapp", "store"]),
+    ("web", &["domain", "engine", "scim", "store"]),
+    ("lockstep", &["domain", "engine", "scim", "sim", "simapp", "store", "web"]),
 ];
 
 /// The crates that do no I/O, and what must not reach them, not even through somebody else's crate.
@@ -31,6 +32,7 @@ const NOT_DIRECTLY: &[(&str, &[&str])] = &[
     ("simapp", &["rusqlite", "tokio-postgres", "reqwest", "getrandom"]),
     ("sim", &["hyper", "reqwest", "tokio", "getrandom", "rusqlite"]),
     ("targets", &["hyper", "reqwest", "tokio", "getrandom", "rusqlite"]),
+    ("web", &["rusqlite", "tokio-postgres", "reqwest", "getrandom", "jiff"]),
     ("lockstep", &["rusqlite", "tokio-postgres"]),
 ];
 

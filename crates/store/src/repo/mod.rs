@@ -15,6 +15,7 @@ pub mod mark;
 pub mod member;
 pub mod resource;
 pub mod seat;
+pub mod signin;
 pub mod task;
 pub mod tenant;
 pub mod token;

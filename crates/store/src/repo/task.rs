@@ -48,10 +48,12 @@ statement!(COUNT, "SELECT COUNT(*) FROM task WHERE tenant = $1 AND app = $2 AND 
 pub struct TaskRow {
     /// Its id.
     pub id: TaskId,
-    /// The app.
+    /// The app; of a sign-in the connection's id, or nothing.
     pub app: AppId,
-    /// The subject; none: the whole app.
+    /// The user or group; none: the whole app, or a topic.
     pub subject: Option<Subject>,
+    /// What else it is about: `signin`.
+    pub topic: Option<String>,
     /// The cause's stable code.
     pub cause: String,
     /// What shows it.
@@ -74,12 +76,26 @@ pub fn open(
     id: &TaskId,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    let about = (subject.map_or("", Subject::id), subject.map_or("", Subject::kind));
+    open_about(tx, tenant, app.as_str(), about, finding, id, now_ms)
+}
+
+/// [`open`] for what is not a user or group of an app: the owner is a connection's id or empty, the topic a key and its kind.
+pub fn open_about(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    owner: &str,
+    (key, kind): (&str, &str),
+    finding: &Finding,
+    id: &TaskId,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let params: [Value; 8] = [
         tenant.as_str().into(),
         id.as_str().into(),
-        app.as_str().into(),
-        subject.map_or("", Subject::id).into(),
-        subject.map_or("", Subject::kind).into(),
+        owner.into(),
+        key.into(),
+        kind.into(),
         finding.cause.code().into(),
         finding.evidence.to_string().into(),
         now_ms.into(),
@@ -173,10 +189,12 @@ pub fn count(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId) -> Result<i64, Sto
 fn read(row: &Row<'_>) -> Result<TaskRow, StoreError> {
     let subject = row.text(2)?;
     let kind = row.text(3)?;
+    let of_app = matches!(kind.as_str(), "user" | "group");
     Ok(TaskRow {
         id: TaskId::new(row.text(0)?),
         app: AppId::new(row.text(1)?),
-        subject: (!subject.is_empty()).then(|| Subject::from_parts(&kind, subject)),
+        subject: of_app.then(|| Subject::from_parts(&kind, subject)),
+        topic: (!of_app && !kind.is_empty()).then_some(kind),
         cause: row.text(4)?,
         evidence: row.json(5)?,
         opened_ms: row.int(6)?,

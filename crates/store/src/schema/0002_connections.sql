@@ -43,7 +43,7 @@ CREATE TABLE signin_subject (
   name_since_ms BIGINT,
   CONSTRAINT signin_subject__subject PRIMARY KEY (tenant, issuer, subject)
 );
-CREATE UNIQUE INDEX signin_subject__user_id ON signin_subject(tenant, issuer, user_id);
+CREATE UNIQUE INDEX signin_subject__issuer ON signin_subject(tenant, user_id, issuer);
 
 -- Every decision about a first or later login.
 CREATE TABLE signin_log (
@@ -62,3 +62,4 @@ CREATE TABLE signin_log (
 );
 CREATE INDEX signin_log_user ON signin_log(tenant, user_id, id) WHERE user_id IS NOT NULL;
 CREATE INDEX signin_log_outcome ON signin_log(tenant, outcome, id);
+CREATE INDEX signin_log_trace ON signin_log(tenant, trace);

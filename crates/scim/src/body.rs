@@ -1,0 +1,163 @@
+//! Request bodies as JSON values: no name twice, no bottomless nesting, every refusal with its position.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use crate::error::ScimError;
+use crate::filter_lexer::shorten;
+
+/// The deepest nesting of objects and lists.
+pub const MAX_DEPTH: usize = 32;
+/// The most names in one object.
+pub const MAX_NAMES: usize = 1000;
+
+/// Reads a body. Attribute names ignore letter case, so two names that differ in case alone are one name given
+/// twice, and which of them would count is a guess: refused, as is nesting deeper than [`MAX_DEPTH`] and an object
+/// of more than [`MAX_NAMES`] names. The size of the body is the caller's to limit.
+pub fn read_body(bytes: &[u8]) -> Result<Value, ScimError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ScimError::invalid_syntax("the body is empty; a JSON object was expected"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Level { depth: 0 }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    value.map_err(|error| ScimError::invalid_syntax(format!("the body cannot be read: {error}")))
+}
+
+/// One value, below `depth` objects and lists.
+#[derive(Clone, Copy)]
+struct Level {
+    depth: usize,
+}
+
+impl Level {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        if self.depth == MAX_DEPTH {
+            return Err(E::custom(format!("nested deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Level {
+    type Value = Value;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut list = Vec::new();
+        while let Some(value) = access.next_element_seed(inner)? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let (mut object, mut names) = (Map::new(), BTreeSet::new());
+        while let Some(name) = access.next_key::<String>()? {
+            if names.len() == MAX_NAMES {
+                return Err(A::Error::custom(format!("more than {MAX_NAMES} names in one object")));
+            }
+            if !names.insert(name.to_ascii_lowercase()) {
+                return Err(A::Error::custom(format!("{:?} is given twice", shorten(&name))));
+            }
+            object.insert(name, access.next_value_seed(inner)?);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let error = read_body(text.as_bytes()).unwrap_err();
+        assert_eq!((error.status, error.scim_type), (400, Some(crate::ScimType::InvalidSyntax)));
+        error.detail
+    }
+
+    #[test]
+    fn reads_what_serde_json_reads() {
+        for value in [
+            json!({"a": [1, -1, 1.5, true, null, "é\n"], "b": {"c": {}}}),
+            json!([]),
+            json!("x"),
+            json!(18_446_744_073_709_551_615u64),
+        ] {
+            assert_eq!(read_body(value.to_string().as_bytes()), Ok(value));
+        }
+        assert_eq!(read_body(b" {\"a\" : \"\\u00e9\"} \r\n"), Ok(json!({"a": "é"})));
+    }
+
+    #[test]
+    fn refuses_with_the_position() {
+        assert_eq!(
+            refusal("{\"active\": true,\n \"Active\": false}"),
+            "the body cannot be read: \"Active\" is given twice at line 2 column 9"
+        );
+        assert!(refusal("{\"a\": {\"b\": 1, \"B\": 1}}").contains("given twice"));
+        assert!(refusal("").contains("empty"));
+        for bad in ["{", "{}}", "{\"a\":1,}", "nul", "1e999", "\"\u{1}\"", "{\"a\" 1}", "\u{feff}{}"] {
+            assert!(refusal(bad).starts_with("the body cannot be read: "), "{bad}");
+        }
+        assert!(read_body(b"{\"a\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn depth_and_width_have_an_end() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(read_body(nested(MAX_DEPTH).as_bytes()).is_ok());
+        assert!(refusal(&nested(MAX_DEPTH + 1)).contains("nested deeper than 32 levels at line 1 column"));
+        assert!(refusal(&"{\"a\":".repeat(100_000)).contains("nested deeper"));
+        let wide = |count: usize| {
+            json!((0..count).map(|i| (format!("n{i}"), i)).collect::<std::collections::BTreeMap<_, _>>())
+        };
+        assert!(read_body(wide(MAX_NAMES).to_string().as_bytes()).is_ok());
+        assert!(refusal(&wide(MAX_NAMES + 1).to_string()).contains("more than 1000 names"));
+    }
+}
