@@ -145,6 +145,10 @@ fn the_audit_log_is_searched_by_actor_trace_and_time() {
     let of_trace = audit(&["--trace", trace]);
     assert!(!of_trace.is_empty() && of_trace.iter().all(|entry| entry["trace"] == trace));
     assert_eq!(audit(&["--limit", "1"]).len(), 1);
+    folder.ok(&["user", "delete", "ada@acme.example"]);
+    assert_eq!(audit(&["--user", "ada@acme.example"])[0]["action"], "user.delete", "of a deleted user, too");
+    let unknown = folder.run(&["log", "audit", "--user", "nobody"]);
+    assert!(unknown.code == 1 && unknown.err.contains("never was a user 'nobody'"), "{}", unknown.err);
 }
 
 /// A process that follows the log and prints JSON lines.
