@@ -23,6 +23,7 @@ pub mod load;
 pub mod mapping_preview;
 pub mod preview;
 pub mod provision;
+pub mod revocation;
 pub mod scim_log;
 pub mod seal;
 pub mod signin;
@@ -32,6 +33,7 @@ pub mod tasks;
 pub mod tenants;
 pub mod tokens;
 pub mod transport;
+pub mod webhooks;
 pub mod why;
 
 pub use context::{Context, Engine, Env};

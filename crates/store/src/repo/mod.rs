@@ -21,3 +21,4 @@ pub mod tenant;
 pub mod token;
 pub mod user;
 pub mod watch;
+pub mod webhook;
