@@ -2,6 +2,7 @@
 
 use domain::connection::Principal;
 use domain::exchange::Exchange;
+use domain::ids::TokenId;
 use engine::endpoint::Reply;
 use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
@@ -13,6 +14,7 @@ use crate::{Server, answer};
 pub(crate) struct Seen {
     exchange: Exchange,
     request: Option<Value>,
+    token: TokenId,
 }
 
 impl Seen {
@@ -31,7 +33,7 @@ impl Seen {
         } else {
             exchange.dialect = scim::dialect::Dialect::default().as_str().to_owned();
         }
-        Self { exchange, request: None }
+        Self { exchange, request: None, token: principal.token.clone() }
     }
 
     pub(crate) fn keep_request(&mut self, body: &Value) {
@@ -60,5 +62,6 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
     exchange.request = seen.request;
     exchange.answer = reply.body;
     // The log's own thread redacts what it keeps.
+    server.aftermath.hand_over(&seen.token, &exchange);
     server.log.record(exchange);
 }

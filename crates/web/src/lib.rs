@@ -4,6 +4,7 @@
 //! clock. Every path is answered by [`answer`]; what is below a SCIM base or the API is authenticated before anything else
 //! is looked at, and paths are read as sent: nothing is normalised, so nothing is matched twice in two ways.
 
+mod aftermath;
 mod answer;
 mod api;
 mod authenticate;
@@ -61,6 +62,7 @@ pub struct Server {
     /// How it behaves.
     pub options: Options,
     base: String,
+    aftermath: aftermath::Aftermath,
     metrics: metrics::Metrics,
     throttle: throttle::Throttle,
 }

@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
+use crate::aftermath::Aftermath;
 use crate::metrics::Metrics;
 use crate::throttle::Throttle;
 use crate::{Options, Server, answer};
@@ -30,6 +31,7 @@ pub struct Running {
     pub url: String,
     stop: watch::Sender<bool>,
     join: JoinHandle<()>,
+    afterwards: JoinHandle<()>,
 }
 
 impl Running {
@@ -38,6 +40,7 @@ impl Running {
         // Nobody listens any more only if the loop ended by itself.
         let _ = self.stop.send(true);
         let _ = self.join.await;
+        let _ = self.afterwards.await;
     }
 }
 
@@ -81,8 +84,10 @@ pub async fn listen(
     let address = listener.local_addr()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = options.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+    let (aftermath, afterwards) = Aftermath::start(engine.clone());
     let server = Arc::new(Server {
         engine,
+        aftermath,
         log,
         base: url.clone(),
         metrics: Metrics::default(),
@@ -91,7 +96,7 @@ pub async fn listen(
     });
     let (stop, stopped) = watch::channel(false);
     let join = tokio::spawn(accept(listener, server, tls, stopped));
-    Ok(Running { address, url, stop, join })
+    Ok(Running { address, url, stop, join, afterwards })
 }
 
 async fn accept(

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod connection_compare;
 mod directory;
 mod findings;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Engine, audit_log, endpoint, tenants};
+use engine::{Engine, audit_log, endpoint, findings, tenants};
 
 use store::scim_log::{ScimLog, ScimLogOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +17,8 @@ use crate::session::Session;
 
 /// How often committed audit entries are numbered and chained.
 const SEAL_EVERY: Duration = Duration::from_millis(500);
+/// How often findings that time shows are looked for.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// Serve the SCIM endpoint
 #[derive(Debug, clap::Args)]
@@ -65,7 +67,7 @@ pub(crate) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     if !arguments.quiet {
         note(&format!("SCIM base URL: {}/scim/v2; Ctrl-C stops", running.url));
     }
-    let background = tokio::spawn(seal_all(engine.clone()));
+    let background = [tokio::spawn(seal_all(engine.clone())), tokio::spawn(sweep_all(engine.clone()))];
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
@@ -74,7 +76,7 @@ pub(crate) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
         note("stopping: requests that are under way are finished");
     }
     running.stop().await;
-    background.abort();
+    background.iter().for_each(tokio::task::JoinHandle::abort);
     log.flush().await;
 
     for tenant in tenants::list(&engine).await? {
@@ -91,6 +93,18 @@ async fn seal_all(engine: Engine) {
         for tenant in all {
             // The next round meets the same entries.
             let _ = audit_log::seal(&engine, &tenant.id).await;
+        }
+    }
+}
+
+/// Looks for what time shows: connections that fell silent, findings that are over.
+async fn sweep_all(engine: Engine) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let Ok(all) = tenants::list(&engine).await else { continue };
+        for tenant in all {
+            // The next sweep sees the same.
+            let _ = findings::sweep(&engine, &tenant.id, engine.env.now_ms()).await;
         }
     }
 }

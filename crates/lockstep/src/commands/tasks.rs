@@ -50,7 +50,9 @@ fn in_words(task: &tasks::Task) -> String {
         .subject
         .as_ref()
         .map_or_else(|| format!("the whole {}", task.kind), |name| format!("{} {name}", task.kind));
-    let evidence: String = task.evidence.to_string().chars().take(300).collect();
+    // The people whom a sign-in may mean are the evidence, and they are to be compared.
+    let room = if task.kind == "signin" { 2_000 } else { 300 };
+    let evidence: String = task.evidence.to_string().chars().take(room).collect();
     format!(
         "[{}] {} in '{}', since {} UTC, seen {} times\n  what: {}\n  why:  {}\n  next: {}",
         task.cause,

@@ -5,6 +5,7 @@
 mod architecture;
 mod bad_inputs;
 mod bench;
+mod connections;
 mod demo;
 mod directory;
 mod exit_codes;
