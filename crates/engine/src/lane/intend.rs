@@ -170,10 +170,11 @@ fn allow(
     effects: i64,
 ) -> Result<bool, EngineError> {
     let app_id = &app.app.id;
-    let live = link::count_live(tx, &context.tenant, app_id)?;
+    let live = link::count_live(tx, &context.tenant, app_id, app.app.settings.guard_counts_to())?;
     let threshold = app.app.settings.guard_threshold(live);
     let sent = lane::guard_sum(tx, &context.tenant, app_id, "", context.now_ms)?;
     if sent + effects > threshold {
+        let live = link::count_live(tx, &context.tenant, app_id, i64::MAX)?;
         let evidence =
             json!({"due": effects, "sent_in_24_hours": sent, "allowed": threshold, "live_accounts": live});
         open_held(tx, context, app_id, None, evidence)?;

@@ -91,7 +91,8 @@ statement!(
 );
 statement!(
     COUNT,
-    "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'present'"
+    "SELECT COUNT(*) FROM (
+       SELECT 1 FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'present' LIMIT $4) AS counted"
 );
 // The empty text keeps the index of all present memberships out of it: few are dirty, many are present.
 statement!(
@@ -384,15 +385,17 @@ pub fn has_refused(
     Ok(tx.optional(&HAS_REFUSED, &params, |_| Ok(()))?.is_some())
 }
 
-/// How many memberships of a group are present in the app, and how many of these may have to go.
+/// How many memberships of a group are present in the app (counted up to `limit`), and how many of these may have to go.
 pub fn count_for_guard(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     app: &AppId,
     group: &GroupId,
+    limit: i64,
 ) -> Result<(i64, i64), StoreError> {
-    let params: Vec<Value> = vec![tenant.as_str().into(), app.as_str().into(), group.as_str().into()];
+    let mut params: Vec<Value> = vec![tenant.as_str().into(), app.as_str().into(), group.as_str().into()];
     let candidates = tx.one(&COUNT_DIRTY_PRESENT, &params, |row| row.int(0))?;
+    params.push(limit.into());
     let present = tx.one(&COUNT, &params, |row| row.int(0))?;
     Ok((present, candidates))
 }

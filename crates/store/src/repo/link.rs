@@ -40,7 +40,8 @@ statement!(
 );
 statement!(
     COUNT_LIVE,
-    "SELECT COUNT(*) FROM link WHERE tenant = $1 AND app = $2 AND kind = 'user' AND state = 'live'"
+    "SELECT COUNT(*) FROM (
+       SELECT 1 FROM link WHERE tenant = $1 AND app = $2 AND kind = 'user' AND state = 'live' LIMIT $3) AS counted"
 );
 statement!(LINKED_APPS, "SELECT app FROM link WHERE tenant = $1 AND subject = $2");
 statement!(
@@ -154,9 +155,9 @@ pub fn count_by_state(
     })
 }
 
-/// Live accounts: what the guard's percentage is of.
-pub fn count_live(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId) -> Result<i64, StoreError> {
-    tx.one(&COUNT_LIVE, &[tenant.as_str().into(), app.as_str().into()], |row| row.int(0))
+/// Live accounts: what the guard's percentage is of; counted up to `limit`.
+pub fn count_live(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, limit: i64) -> Result<i64, StoreError> {
+    tx.one(&COUNT_LIVE, &[tenant.as_str().into(), app.as_str().into(), limit.into()], |row| row.int(0))
 }
 
 /// Apps in which a subject has a link in any state.
