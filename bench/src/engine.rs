@@ -73,14 +73,16 @@ async fn sync(
     bound: Option<f64>,
 ) -> Result<LaneReport> {
     let (own, app) = (processor_time(std::process::id()), processor_time(target.pid()));
+    let commits = world.engine.store.stats().commits;
     let (report, time) = timed(world.sync()).await;
+    let commits = world.engine.store.stats().commits - commits;
     let own = processor_time(std::process::id()) - own;
     let app = processor_time(target.pid()) - app;
     let rate = per_second(users, time);
     let share =
         bound.map(|bound| format!("{:.0} % of the bound, ", 100.0 * rate / bound)).unwrap_or_default();
     println!(
-        "  {name:<41} {rate:>10.0} users/s  {share}{:.2} s, processor: ours {:.2} s, app {:.2} s; peak memory {} MiB",
+        "  {name:<41} {rate:>10.0} users/s  {share}{:.2} s, {commits} commits; processor: ours {:.2} s, app {:.2} s; peak memory {} MiB",
         time.as_secs_f64(),
         own.as_secs_f64(),
         app.as_secs_f64(),

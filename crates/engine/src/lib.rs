@@ -13,6 +13,7 @@ pub mod context;
 pub mod directory;
 pub mod dispatch;
 pub mod error;
+mod gather;
 pub mod lane;
 pub mod listing;
 pub mod load;

@@ -1,10 +1,13 @@
 //! Links between subjects and remote objects, and the keys that they hold in an app.
 
+use std::collections::BTreeMap;
+
 use domain::ids::{AppId, Subject, TenantId};
 use domain::mapping::Attributes;
 use domain::plan::Key;
 use domain::snapshot::{KeyHolder, Link, LinkState};
 
+use super::user::{in_32, in_chunks};
 use crate::{Row, StoreError, Tx, Value, statement};
 
 statement!(
@@ -44,6 +47,10 @@ statement!(
        SELECT 1 FROM link WHERE tenant = $1 AND app = $2 AND kind = 'user' AND state = 'live' LIMIT $3) AS counted"
 );
 statement!(LINKED_APPS, "SELECT app FROM link WHERE tenant = $1 AND subject = $2");
+statement!(
+    LINKED_APPS_OF,
+    concat!("SELECT subject, app FROM link WHERE tenant = $1 AND subject IN ", in_32!())
+);
 statement!(
     KEY_RESERVE,
     "INSERT INTO link_key(tenant, app, attribute, value_key, subject) VALUES ($1, $2, $3, $4, $5)
@@ -168,6 +175,20 @@ pub fn linked_apps(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str) -> Result<
     Ok(apps)
 }
 
+/// Apps in which these subjects have links in any state, by subject.
+pub fn linked_apps_of(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    subjects: &[&str],
+) -> Result<BTreeMap<String, Vec<AppId>>, StoreError> {
+    let rows = in_chunks(tx, &LINKED_APPS_OF, tenant, subjects, |row| Ok((row.text(0)?, row.text(1)?)))?;
+    let mut apps: BTreeMap<String, Vec<AppId>> = BTreeMap::new();
+    for (subject, app) in rows {
+        apps.entry(subject).or_default().push(AppId::new(app));
+    }
+    Ok(apps)
+}
+
 /// Who else holds one of these keys in the app.
 pub fn key_holders(
     tx: &mut Tx<'_>,
@@ -279,7 +300,8 @@ fn text(attributes: &Attributes) -> String {
     serde_json::to_string(attributes).unwrap_or_else(|_| "{}".into())
 }
 
-fn read(row: &Row<'_>, first: usize) -> Result<Link, StoreError> {
+/// Reads a link from its seven columns in the order of [`GET`], from `first` on.
+pub(crate) fn read(row: &Row<'_>, first: usize) -> Result<Link, StoreError> {
     let attributes = |column: usize| -> Result<Attributes, StoreError> {
         let json = row.opt_json(column)?;
         Ok(json.and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default())

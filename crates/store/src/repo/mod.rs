@@ -14,6 +14,7 @@ pub mod mark;
 pub mod member;
 pub mod resource;
 pub mod seat;
+pub mod standing;
 pub mod task;
 pub mod tenant;
 pub mod user;
