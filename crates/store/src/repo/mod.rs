@@ -16,6 +16,7 @@ pub mod member;
 pub mod resource;
 pub mod seat;
 pub mod signin;
+pub mod standing;
 pub mod task;
 pub mod tenant;
 pub mod token;
