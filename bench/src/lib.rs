@@ -1,3 +1,10 @@
 //! Measurements of Lockstep's own figures beside their bounds; nothing of the product depends on it.
 
 pub mod clock;
+pub mod contenders;
+pub mod http;
+pub mod report;
+pub mod steps;
+
+/// What ends a measurement: there is nothing to recover.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

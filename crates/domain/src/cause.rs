@@ -70,8 +70,56 @@ causes! {
         "See every value with lockstep app mapping {app} --user {subject}, then mend the mapping or the user.";
     GuardHeld, "guard.held", "More destructive effects are due than the deletion guard allows.",
         "Look at them with lockstep plan {app}. If they are meant: lockstep plan {app} --approve.";
+    MemberUnknown, "endpoint.member_unknown", "A group was sent with a member that was never created here, so the whole request was refused.",
+        "The user must be created before the membership is sent. {step} This closes when the group is accepted.";
+    MemberLate, "endpoint.member_late", "A group was written shortly before users who may belong to it were created, and they are in no group of this connection.",
+        "The identity provider sent the membership too early and does not send it again by itself. {step} This closes when they are in a group.";
+    DeletedWritten, "endpoint.deleted_written", "The identity provider keeps using an object that was deleted here.",
+        "To bring it back with its memberships: lockstep {kind} restore {subject}. To have it created anew instead: {step}";
+    ReturnedAsNew, "endpoint.returned_as_new", "A user who was deleted here was created again and got a new id; memberships and history are still with the old one.",
+        "Look at both and join them: lockstep user merge, first with --preview; the ids are in the evidence. To have such users restored from now on: lockstep connection set {app} --restore-on-post on.";
+    MemberDeleted, "endpoint.member_deleted", "A group was sent with members that were deleted here; the rest was applied and these memberships wait.",
+        "If they shall come back: lockstep user restore USER for those in the evidence. If not, remove them from the group: {step}";
+    ConflictRepeated, "endpoint.conflict_repeated", "The identity provider tries again and again to create what exists already, and is refused.",
+        "It did not find the existing object, or was not told to link to it. {step} If the existing one is a leftover: lockstep {kind} delete {subject}.";
+    ConnectionSilent, "endpoint.silent", "The identity provider has not called for much longer than usual; changes there do not arrive here.",
+        "Look whether provisioning still runs there. {step} This closes with the next call.";
+    GroupNested, "group.nested_refused", "A group inside a group was refused.",
+        "Read the words of the answer in the evidence. If the groups contain each other, break the circle in the identity provider; else push the inner group on its own. {step}";
+    GroupNameEmpty, "group.name_empty", "A group without a name was refused.",
+        "Give the group a name in the identity provider, or map displayName to an attribute that is never empty. {step}";
+    GroupNameTaken, "group.name_taken", "A group was refused because another group here has the same name.",
+        "Rename one of the two in the identity provider, or link the pushed group to the existing one. {step} If the one here is a leftover: lockstep group delete {subject}.";
+    GroupNameTooLong, "group.name_too_long", "A group was refused because its name is too long.",
+        "Shorten the name in the identity provider, or map displayName to a shorter attribute. {step}";
+    GroupAttributeUnknown, "group.attribute_unknown", "Attributes of groups arrive that are not in the schema here; they are dropped.",
+        "Nothing is lost that this directory knows. Take the attributes in the evidence out of the group mapping of the identity provider, or add a custom schema here.";
     MemberRefused, "member.refused", "The app refuses this member of the group.",
         "Read the app's words in the evidence; then: lockstep retry {app}.";
+    SigninIssuer, "signin.issuer", "Somebody signs in with an issuer that no connection declares.",
+        "If the issuer in the evidence is right: lockstep connection set CONNECTION --issuer ISSUER. If not, mend the sign-on configuration of the app.";
+    SigninUnknown, "signin.unknown", "Somebody signs in whom the directory does not know, and first logins make no users.",
+        "Assign the person to the app in the identity provider, which then pushes the user, or: lockstep connection set {app} --create-on-first-login on.";
+    SigninInactive, "signin.inactive", "An inactive user tries to sign in.",
+        "If the person shall sign in again, reactivate in the identity provider, or: lockstep user reactivate {subject}.";
+    SigninDeleted, "signin.deleted", "A deleted user tries to sign in.",
+        "If the person shall sign in again: lockstep user restore {subject}, then assign the person again in the identity provider.";
+    SigninClaimMissing, "signin.claim_missing", "The assertion lacks the claim that ties a first login to a user.",
+        "Let the identity provider send the claim in the evidence, or declare another pair: lockstep connection set {app} --subject CLAIM=ATTRIBUTE.";
+    SigninOtherSource, "signin.other_source", "The user with the declared identifier is not managed by this connection.",
+        "Compare the two with lockstep user show {subject}. If it is the same person: lockstep signin link {subject} --issuer ISSUER --subject SUBJECT.";
+    SigninClaimed, "signin.claimed", "The user with the declared identifier already signs in as another subject of this issuer.",
+        "If the person has a new account in the identity provider: lockstep signin unlink {subject}, then sign in again.";
+    SigninAmbiguous, "signin.ambiguous", "Several users have the declared identifier.",
+        "Correct the identifier of all but one in the identity provider, then sign in again; lockstep user show USER shows each.";
+    SigninLooksLike, "signin.looks_like", "A first login would make a user whose name or e-mail address another user has.",
+        "If it is the same person: lockstep signin link {subject} --issuer ISSUER --subject SUBJECT. If not, change the name or address of one of the two.";
+    SigninNotAllowed, "signin.not_allowed", "The policies of the connection keep out whom a first login would make.",
+        "See the include and exclude lists and the required group with lockstep connection show {app}.";
+    SigninNoName, "signin.no_name", "A first login cannot make a user from this assertion.",
+        "Let the identity provider send preferred_username or email, and declare a pair other than id: lockstep connection set {app} --subject CLAIM=ATTRIBUTE.";
+    SigninNoSeat, "signin.no_seat", "A first login finds no free seat.",
+        "Deactivate somebody, or raise the limit with lockstep tenant set --seats; then sign in again.";
 }
 
 /// A cause with what shows it.

@@ -93,6 +93,10 @@ id_types! {
     WaveId;
     /// A resumable load of the directory.
     JobId;
+    /// An identity provider that pushes into a tenant.
+    ConnectionId;
+    /// The public part of a token.
+    TokenId;
 }
 
 /// What a mark, a link or an intent is about: a user's account or a pushed group.

@@ -1,16 +1,48 @@
 //! The audit log in use: sealing committed entries, checking the chain, listing with names.
 
-use domain::audit::chain;
+use domain::audit::{Entry, chain};
 use domain::ids::TenantId;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::repo::audit;
 use store::repo::audit::Recorded;
 
-use crate::context::Engine;
+use crate::context::{Context, Engine};
 use crate::error::EngineError;
 
 const BATCH: i64 = 500;
+
+/// An object of a change that belongs to no app.
+pub(crate) struct Changed<'a> {
+    /// For example `connection`.
+    pub(crate) kind: &'static str,
+    pub(crate) id: &'a str,
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+}
+
+/// Writes the audit entry of a change, in its transaction.
+pub(crate) fn record(
+    tx: &mut store::Tx<'_>,
+    context: &mut Context,
+    action: &'static str,
+    of: Changed<'_>,
+) -> Result<(), EngineError> {
+    let entry = Entry {
+        id: context.ids.uuid(),
+        at_ms: context.now_ms,
+        actor: context.actor.clone(),
+        action: action.to_owned(),
+        object_kind: of.kind.to_owned(),
+        object: of.id.to_owned(),
+        app: String::new(),
+        trace: context.trace.clone(),
+        before: of.before.map(|value| value.to_string()),
+        after: of.after.map(|value| value.to_string()),
+        salt: context.ids.uuid(),
+    };
+    Ok(audit::append(tx, &context.tenant, &entry)?)
+}
 
 /// Seals every committed entry; gives how many.
 pub async fn seal(engine: &Engine, tenant: &TenantId) -> Result<usize, EngineError> {
@@ -78,15 +110,71 @@ fn verify(recorded: &Recorded, expected_seq: i64, previous: &str) -> Result<Stri
     Ok(head)
 }
 
-/// Entries, newest first; of one object if named.
+/// Which entries are wanted; what is not set does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct EntryFilter {
+    /// Only about the object with this id.
+    pub object: Option<String>,
+    /// Only of who is called so, or whose name begins so up to a colon: `cli`, `connection:okta`.
+    pub actor: Option<String>,
+    /// Only caused by this request or command.
+    pub trace: Option<String>,
+    /// Not older, Unix milliseconds.
+    pub since_ms: Option<i64>,
+}
+
+impl EntryFilter {
+    fn lets_pass(&self, entry: &Entry) -> bool {
+        let by = |actor: &String| {
+            entry
+                .actor
+                .strip_prefix(actor.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        };
+        self.actor.as_ref().is_none_or(by) && self.trace.as_ref().is_none_or(|trace| *trace == entry.trace)
+    }
+}
+
+/// Entries that the filter lets pass, newest first. Whom and what it asks for is looked at entry by entry, but for the
+/// object: name a time where the log is long.
 pub async fn list(
     engine: &Engine,
     tenant: &TenantId,
-    object: Option<&str>,
-    limit: i64,
+    filter: &EntryFilter,
+    limit: usize,
 ) -> Result<Vec<Value>, EngineError> {
-    let (tenant, object) = (tenant.clone(), object.map(str::to_owned));
-    let rows = engine.read(move |tx| Ok(audit::list(tx, &tenant, object.as_deref(), "", limit)?)).await?;
+    let (mut shown, mut before) = (vec![], String::new());
+    loop {
+        let (tenant, object, from) = (tenant.clone(), filter.object.clone(), before.clone());
+        let page =
+            engine.read(move |tx| Ok(audit::list(tx, &tenant, object.as_deref(), &from, BATCH)?)).await?;
+        for recorded in &page {
+            // Ids begin with the time, so nothing newer follows.
+            if filter.since_ms.is_some_and(|since| recorded.entry.at_ms < since) || shown.len() == limit {
+                return Ok(shown);
+            }
+            if filter.lets_pass(&recorded.entry) {
+                shown.push(show(recorded));
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() as i64 == BATCH => before.clone_from(&last.entry.id),
+            _ => return Ok(shown),
+        }
+    }
+}
+
+/// What a request caused: the entries of its trace, oldest first. `at_ms` is when it arrived.
+pub async fn of_trace(
+    engine: &Engine,
+    tenant: &TenantId,
+    trace: &str,
+    at_ms: i64,
+) -> Result<Vec<Value>, EngineError> {
+    // Clocks of two machines may differ by a little.
+    let after = domain::ids::uuid_v7(at_ms - 5_000, 0);
+    let (tenant, trace) = (tenant.clone(), trace.to_owned());
+    let rows = engine.read(move |tx| Ok(audit::of_trace(tx, &tenant, &trace, &after, BATCH)?)).await?;
     Ok(rows.iter().map(show).collect())
 }
 

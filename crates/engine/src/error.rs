@@ -8,6 +8,9 @@ pub enum EngineError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A request to the endpoint that SCIM has an answer for.
+    #[error(transparent)]
+    Scim(#[from] scim::ScimError),
     /// Something that was named does not exist.
     #[error("there is no {kind} '{name}'; {next}")]
     NotFound {
@@ -53,6 +56,7 @@ impl EngineError {
     pub fn code(&self) -> &'static str {
         match self {
             EngineError::Store(error) => error.code(),
+            EngineError::Scim(_) => "scim",
             EngineError::NotFound { .. } => "not_found",
             EngineError::Conflict(_) => "conflict",
             EngineError::Invalid(_) => "invalid",

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use domain::app::AppState;
 use domain::ids::TenantId;
+use domain::token::{Expiry, expiry};
 use serde::Serialize;
-use store::repo::{app, change, edge, group, lane, link, mark, member, task, user};
+use store::repo::{app, change, connection, edge, group, lane, link, mark, member, task, token, user};
 
 use crate::context::Engine;
 use crate::error::EngineError;
@@ -23,6 +24,23 @@ pub struct Status {
     pub changes_to_spread: i64,
     /// The apps.
     pub apps: Vec<AppStatus>,
+    /// Connections that push in.
+    pub connections: usize,
+    /// Working tokens that expire within 30 days, the next one first.
+    pub tokens_expiring: Vec<ExpiringToken>,
+}
+
+/// A token that expires soon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExpiringToken {
+    /// Its public part.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// When, Unix milliseconds.
+    pub expires_ms: i64,
+    /// How soon, in words.
+    pub warning: String,
 }
 
 /// An app's figures.
@@ -50,7 +68,7 @@ pub struct AppStatus {
 
 /// Reads a tenant's figures in one snapshot.
 pub async fn status(engine: &Engine, tenant: &TenantId) -> Result<Status, EngineError> {
-    let tenant = tenant.clone();
+    let (tenant, now_ms) = (tenant.clone(), engine.env.now_ms());
     engine
         .read(move |tx| {
             let mut apps = vec![];
@@ -79,7 +97,23 @@ pub async fn status(engine: &Engine, tenant: &TenantId) -> Result<Status, Engine
                 members: member::count(tx, &tenant)?,
                 changes_to_spread: change::count(tx, &tenant)?,
                 apps,
+                connections: connection::list(tx, &tenant)?.len(),
+                tokens_expiring: expiring(token::list(tx, &tenant)?, now_ms),
             })
         })
         .await
+}
+
+fn expiring(tokens: Vec<token::Token>, now_ms: i64) -> Vec<ExpiringToken> {
+    let mut soon: Vec<ExpiringToken> = tokens
+        .into_iter()
+        .filter(|token| token.revoked_ms.is_none())
+        .filter_map(|token| {
+            let warning = expiry(token.expires_ms, now_ms).filter(|end| *end != Expiry::Expired)?.to_string();
+            let (id, name) = (token.id.to_string(), token.name);
+            Some(ExpiringToken { id, name, expires_ms: token.expires_ms?, warning })
+        })
+        .collect();
+    soon.sort_by(|a, b| (a.expires_ms, &a.id).cmp(&(b.expires_ms, &b.id)));
+    soon
 }

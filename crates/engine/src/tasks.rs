@@ -3,11 +3,14 @@
 use domain::app::App;
 use domain::audit::Entry;
 use domain::cause::Cause;
+use domain::connection::Connection;
+use domain::finding_step;
 use domain::ids::{AppId, Subject, TenantId};
 use domain::snapshot::Push;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::repo::{app, audit, edge, group, lane, mark, task, user};
+use store::repo::task::TaskRow;
+use store::repo::{app, audit, connection, edge, group, lane, mark, task, user};
 
 use crate::context::Engine;
 use crate::error::EngineError;
@@ -17,12 +20,12 @@ use crate::error::EngineError;
 pub struct Task {
     /// Its id.
     pub id: String,
-    /// The app's name.
+    /// The name of the app, or of the connection.
     pub app: String,
-    /// The user's or group's name; none: the whole app.
+    /// The user's or group's name, or who signs in; none: the whole app or connection.
     pub subject: Option<String>,
-    /// `user`, `group` or `app`.
-    pub kind: &'static str,
+    /// `user`, `group`, `app`, `connection` or `signin`.
+    pub kind: String,
     /// The cause's stable code.
     pub cause: String,
     /// What is wrong.
@@ -37,7 +40,7 @@ pub struct Task {
     pub times: i64,
 }
 
-/// Open tasks, oldest first; of one app if named.
+/// Open tasks, oldest first; of one app or connection if named.
 pub async fn list(
     engine: &Engine,
     tenant: &TenantId,
@@ -47,41 +50,92 @@ pub async fn list(
     let (tenant, wanted) = (tenant.clone(), app_id.cloned());
     engine
         .read(move |tx| {
-            let apps: Vec<App> = app::list(tx, &tenant)?;
-            let mut tasks = vec![];
-            for row in task::list(tx, &tenant, limit)? {
-                if wanted.as_ref().is_some_and(|wanted| *wanted != row.app) {
-                    continue;
-                }
-                let subject = match &row.subject {
+            let places =
+                Places { apps: app::list(tx, &tenant)?, connections: connection::list(tx, &tenant)? };
+            let rows = match &wanted {
+                Some(wanted) => task::of_app(tx, &tenant, wanted, limit)?,
+                None => task::list(tx, &tenant, limit)?,
+            };
+            let mut tasks = Vec::with_capacity(rows.len());
+            for row in rows {
+                let known = match &row.subject {
                     Some(Subject::User(id)) => user::get(tx, &tenant, id)?.map(|user| user.user_name),
                     Some(Subject::Group(id)) => group::get(tx, &tenant, id)?.map(|group| group.display_name),
                     None => None,
                 };
-                let app = apps
-                    .iter()
-                    .find(|app| app.id == row.app)
-                    .map_or_else(String::new, |app| app.name.clone());
-                let cause = Cause::ALL.iter().find(|cause| cause.code() == row.cause);
-                let fix = cause.map_or("", |cause| cause.fix());
-                tasks.push(Task {
-                    fix: fix
-                        .replace("{app}", &app)
-                        .replace("{subject}", subject.as_deref().unwrap_or("USER")),
-                    id: row.id.to_string(),
-                    kind: row.subject.as_ref().map_or("app", Subject::kind),
-                    title: cause.map_or("", |cause| cause.title()).to_owned(),
-                    cause: row.cause,
-                    evidence: row.evidence,
-                    since_ms: row.opened_ms,
-                    times: row.times,
-                    app,
-                    subject,
-                });
+                // What was refused was never created: the evidence knows its name.
+                let subject = match (&row.subject, &row.topic) {
+                    (Some(subject), _) => {
+                        let named = row.evidence["name"].as_str().unwrap_or(subject.id());
+                        Some(known.unwrap_or_else(|| named.to_owned()))
+                    }
+                    (None, Some(_)) => row.evidence["who"].as_str().map(str::to_owned),
+                    (None, None) => None,
+                };
+                tasks.push(places.show(row, subject));
             }
             Ok(tasks)
         })
         .await
+}
+
+/// What tasks can belong to.
+struct Places {
+    apps: Vec<App>,
+    connections: Vec<Connection>,
+}
+
+impl Places {
+    fn show(&self, row: TaskRow, subject: Option<String>) -> Task {
+        let app = self.apps.iter().find(|app| app.id == row.app);
+        let connection = self.connections.iter().find(|found| found.id.as_str() == row.app.as_str());
+        let place = app.map(|app| app.name.clone()).or_else(|| connection.map(|found| found.name.clone()));
+        let place = place.unwrap_or_default();
+        let cause = Cause::ALL.iter().find(|cause| cause.code() == row.cause);
+        let step = cause
+            .zip(connection)
+            .map_or("", |(cause, found)| finding_step::step(found.provider, *cause, row.subject.as_ref()));
+        let whole = if connection.is_some() { "connection" } else { "app" };
+        let kind = row.topic.as_deref().unwrap_or_else(|| row.subject.as_ref().map_or(whole, Subject::kind));
+        let fix = match (cause, &row.topic) {
+            (Some(cause), Some(_)) => signin_fix(*cause, &place, &row.evidence),
+            (cause, _) => cause
+                .map_or("", |cause| cause.fix())
+                .replace("{step}", step)
+                .replace("{app}", &place)
+                .replace("{kind}", kind)
+                .replace("{subject}", &quoted(subject.as_deref().unwrap_or("USER"))),
+        };
+        Task {
+            fix,
+            id: row.id.to_string(),
+            kind: kind.to_owned(),
+            title: cause.map_or("", |cause| cause.title()).to_owned(),
+            cause: row.cause,
+            evidence: row.evidence,
+            since_ms: row.opened_ms,
+            times: row.times,
+            app: place,
+            subject,
+        }
+    }
+}
+
+/// What to do about a sign-in. It is about nobody of the directory yet, so the names are those of the evidence.
+pub(crate) fn signin_fix(cause: Cause, connection: &str, evidence: &Value) -> String {
+    let text = |name: &str, missing: &str| quoted(evidence[name].as_str().unwrap_or(missing));
+    cause
+        .fix()
+        .replace("ISSUER", &text("issuer", "ISSUER"))
+        .replace("SUBJECT", &text("subject", "SUBJECT"))
+        .replace("{app}", if connection.is_empty() { "CONNECTION" } else { connection })
+        .replace("{subject}", &text("user", "USER"))
+}
+
+/// A name as it is typed in a command.
+fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "@._-+:/".contains(c);
+    if name.chars().all(plain) { name.to_owned() } else { format!("'{}'", name.replace('\'', "'\\''")) }
 }
 
 /// Makes parked work of an app (or of one subject) due now; gives how many marks that is.

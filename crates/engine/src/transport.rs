@@ -72,6 +72,14 @@ impl Transport {
         Ok(answer)
     }
 
+    /// Posts a signed event to the base URL itself (RFC 8935 section 2); gives the status.
+    pub async fn post_event(&self, token: String) -> Result<u16, TransportError> {
+        let builder = self.client.post(&self.base_url).header("Accept", "application/json");
+        let builder = builder.header("Content-Type", "application/secevent+jwt").body(token);
+        let answer = builder.send().await.map_err(|error| classify(&error))?;
+        Ok(read(answer, false).await?.status)
+    }
+
     /// Some apps echo the token in their error; what is kept as evidence must not hold it (I15).
     fn hide_token(&self, answer: &mut HttpAnswer) {
         let Some(token) = self.token.as_ref().filter(|token| !token.is_empty()) else { return };

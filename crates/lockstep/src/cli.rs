@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    app, completion, directory, group, log, plan, provision, push_group, retry, simulate_app, status, sync,
-    tasks, tenant, user, why,
+    app, completion, connection, directory, group, log, plan, provision, push_group, retry, serve, signin,
+    simulate_app, status, sync, tasks, tenant, token, user, webhook, why,
 };
 use crate::error_report::{CliError, Exit};
 use crate::output::Format;
@@ -70,6 +70,12 @@ enum Command {
     #[command(subcommand)]
     Group(group::Command),
     #[command(subcommand)]
+    Connection(connection::Command),
+    #[command(subcommand)]
+    Token(token::Command),
+    #[command(subcommand)]
+    Signin(signin::Command),
+    #[command(subcommand)]
     App(app::Command),
     #[command(subcommand)]
     PushGroup(push_group::Command),
@@ -82,6 +88,9 @@ enum Command {
     Retry(retry::Arguments),
     #[command(subcommand)]
     Log(log::Command),
+    #[command(subcommand)]
+    Webhook(webhook::Command),
+    Serve(serve::Arguments),
     Status(status::Arguments),
     Completion(completion::Arguments),
 }
@@ -123,6 +132,9 @@ async fn execute(cli: Cli) -> Result<Exit, CliError> {
         Command::Directory(command) => directory::run(&open()?, command).await,
         Command::User(command) => user::run(&open()?, command).await,
         Command::Group(command) => group::run(&open()?, command).await,
+        Command::Connection(command) => connection::run(&open()?, command).await,
+        Command::Token(command) => token::run(&open()?, command).await,
+        Command::Signin(command) => signin::run(&open()?, command).await,
         Command::App(command) => app::run(&open()?, command).await,
         Command::PushGroup(command) => push_group::run(&open()?, command).await,
         Command::Plan(arguments) => plan::run(&open()?, &arguments).await,
@@ -132,6 +144,8 @@ async fn execute(cli: Cli) -> Result<Exit, CliError> {
         Command::Tasks(arguments) => tasks::run(&open()?, &arguments).await,
         Command::Retry(arguments) => retry::run(&open()?, &arguments).await,
         Command::Log(command) => log::run(&open()?, command).await,
+        Command::Webhook(command) => webhook::run(&open()?, command).await,
+        Command::Serve(arguments) => serve::run(&open()?, arguments).await,
         Command::Status(_) => status::run(&open()?).await,
     }
 }

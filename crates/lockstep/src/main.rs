@@ -8,9 +8,11 @@ mod demo;
 mod duration;
 mod environment;
 mod error_report;
+mod moment;
 mod output;
 mod overview;
 mod session;
+mod when;
 
 fn main() -> ExitCode {
     // Fails only if a provider is installed already, and nothing runs before this.

@@ -15,6 +15,12 @@ Directory
   user            Show, add, edit, deactivate, reactivate, delete, restore users
   group           Show, add, edit, delete, restore groups; add and remove members
 
+Identity providers that push in
+  connection      Connect Okta, Entra, OneLogin, JumpCloud or another; its policies
+  token           Make, list, rotate and revoke the tokens of identity providers and apps
+  serve           Serve the SCIM endpoint that they push to
+  signin          First login: who would sign in with an assertion, and why
+
 Apps
   app             Connect an app; its switches, mapping, scope, assignments; activate, compare
 
@@ -32,9 +38,10 @@ Explain
   retry           Try again what is parked
 
 Logs
-  log             The audit log, and the check of its chain
+  log             The SCIM log, the audit log, and the check of its chain
 
 Operate
+  webhook         Tell an app at once who was deactivated or deleted, so that it ends sessions
   status          Where everything stands
   completion      Shell completion
 

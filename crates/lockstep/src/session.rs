@@ -10,6 +10,7 @@ use engine::seal::SealingKey;
 use engine::transport::Transport;
 use engine::{Engine, apps, tenants};
 use store::repo::app;
+use store::scim_log::ScimLogReader;
 use store::{Location, OpenOptions, Store};
 use zeroize::Zeroizing;
 
@@ -63,6 +64,11 @@ impl Session {
         })
     }
 
+    /// Where the database is.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
     /// The tenant that is meant.
     pub(crate) async fn tenant(&self) -> Result<TenantId, CliError> {
         Ok(tenants::resolve(&self.engine, self.tenant.as_deref()).await?.id)
@@ -84,6 +90,11 @@ impl Session {
                 .next("give the key that the credentials were sealed with, or enter them again with lockstep app credentials")
         })?;
         Ok(apps::transport(&self.engine, tenant, app, &key).await?)
+    }
+
+    /// The SCIM log of the database; none while nothing was ever recorded.
+    pub(crate) fn scim_log(&self) -> Result<Option<ScimLogReader>, CliError> {
+        Ok(ScimLogReader::open(&self.location, environment::now_ms)?)
     }
 
     /// The key to seal new credentials with. With none given, a file beside the database is made and named once.

@@ -170,6 +170,10 @@ impl<'a> Draft<'a> {
             }
         };
         for (name, value) in object {
+            if name.eq_ignore_ascii_case("schemas") {
+                // It follows from what is there, also inside an extension, where some clients repeat it.
+                continue;
+            }
             if let Some(extension) = extension {
                 let mut path = PatchPath::parse(name)?;
                 path.urn.get_or_insert_with(|| extension.id.clone());
@@ -180,7 +184,7 @@ impl<'a> Draft<'a> {
                 } else {
                     self.members_of(op, Some(extension), value)?;
                 }
-            } else if !name.eq_ignore_ascii_case("schemas") {
+            } else {
                 self.step(op, &PatchPath::parse(name)?, Some(value))?;
             }
         }

@@ -19,7 +19,6 @@
 mod admin;
 mod app;
 mod call;
-mod clock;
 mod config;
 mod discovery;
 pub mod faults;
@@ -41,11 +40,11 @@ mod wire;
 
 pub use app::App;
 pub use call::{Call, Kind, Target, Verb};
-pub use clock::{http_date, rfc3339};
 pub use config::{Config, ConfigError, UnknownMembers};
 pub use faults::{Fault, FaultError, FaultRule, FaultStatus};
 pub use inspect::EditError;
 pub use random::Random;
+pub use scim::datetime::{http_date, rfc3339};
 pub use seen::{Seen, SeenRequest};
 pub use server::{Clock, Running, serve};
 pub use wire::{Reply, Request, Response};

@@ -1,10 +1,10 @@
 //! Resources as clients see them: the stored document with `meta`, `groups` and `members`, cut to what was asked for.
 
 use crate::call::Kind;
-use crate::clock::rfc3339;
 use crate::state::{Group, Id, User};
 use crate::turn::View;
 use scim::Projection;
+use scim::datetime::rfc3339;
 use serde_json::{Value, json};
 
 impl View<'_> {

@@ -14,14 +14,30 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// A migration's text for this database. `{JSON}` is its JSON type; TEXT columns compare by bytes on both, so that
+    /// A migration's text for this database. `{JSON}` is its JSON type; a table that ends in `{BY DAY}` is divided by its
+    /// column `day` where the database can do that, so that a day is dropped as a whole; TEXT columns compare by bytes on both, so that
     /// order and keyset paging do not depend on the server's locale.
     pub(crate) fn schema(self, template: &str) -> String {
         match self {
-            Dialect::Sqlite => template.replace("{JSON}", "TEXT"),
-            Dialect::Postgres => collate_by_bytes(template).replace("{JSON}", "JSONB"),
+            Dialect::Sqlite => template.replace("{JSON}", "TEXT").replace(" {BY DAY}", ""),
+            Dialect::Postgres => collate_by_bytes(template)
+                .replace("{JSON}", "JSONB")
+                .replace("{BY DAY}", "PARTITION BY RANGE (day)"),
         }
     }
+}
+
+/// Makes the part of a table `{BY DAY}` that holds this day (PostgreSQL).
+pub(crate) fn day_added(table: &str, day: i64) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {table}_{day} PARTITION OF {table} FOR VALUES FROM ({day}) TO ({})",
+        day + 1
+    )
+}
+
+/// Drops the part of a table `{BY DAY}` that holds this day, with all its rows (PostgreSQL).
+pub(crate) fn day_dropped(table: &str, day: i64) -> String {
+    format!("DROP TABLE IF EXISTS {table}_{day}")
 }
 
 /// Writes `TEXT COLLATE "C"` for each TEXT that is a column type (not `CAST(x AS TEXT)`).

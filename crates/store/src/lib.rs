@@ -13,6 +13,7 @@ mod options;
 mod postgres;
 pub mod repo;
 mod row;
+pub mod scim_log;
 mod sqlite;
 mod statement;
 #[cfg(feature = "testing")]
@@ -69,6 +70,9 @@ impl Store {
         let backend = match location {
             Location::Sqlite(path) => {
                 let connection = sqlite::open(path, options.create)?;
+                if !options.durable {
+                    sqlite::relax(&connection)?;
+                }
                 migrate::sqlite(&connection, &location.to_string(), &options)?;
                 Backend::Sqlite {
                     writer: sqlite::Writer::start(connection, &options, counters.clone()),

@@ -44,6 +44,19 @@ impl FromStr for Location {
     }
 }
 
+impl Location {
+    /// Where the SCIM log of this database is: a file beside it, or a schema in the same PostgreSQL database.
+    pub fn of_scim_log(&self) -> Location {
+        match self {
+            Location::Sqlite(path) => {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                Location::Sqlite(path.with_file_name(format!("{stem}-scimlog.db")))
+            }
+            Location::Postgres(url) => Location::Postgres(url.clone()),
+        }
+    }
+}
+
 /// The path, or the URL without user, password and parameters.
 impl fmt::Display for Location {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,7 +15,10 @@ pub type Migration = (&'static str, &'static str);
 /// Every migration of this program. A text that was released is never changed: append another.
 pub const MIGRATIONS: &[Migration] = &[
     ("initial", include_str!("schema/0001_initial.sql")),
+    ("connections", include_str!("schema/0002_connections.sql")),
     ("endpoint", include_str!("schema/0003_endpoint.sql")),
+    ("findings", include_str!("schema/0004_findings.sql")),
+    ("webhooks", include_str!("schema/0005_webhooks.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (\
@@ -95,6 +98,10 @@ async fn postgres_step(
     // Another process may be migrating for longer than a lock is waited for elsewhere.
     client.batch_execute("SET LOCAL lock_timeout = '60s'").await.map_err(fail)?;
     client.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(fail)?;
+    if let Some(namespace) = options.namespace.filter(|_| options.create) {
+        let create = format!("CREATE SCHEMA IF NOT EXISTS {namespace}");
+        client.batch_execute(&create).await.map_err(fail)?;
+    }
     let exists = "SELECT to_regclass('schema_migration') IS NOT NULL";
     let exists: bool = client.query_one(exists, &[]).await.map_err(fail)?.get(0);
     if !exists {

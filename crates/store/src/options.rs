@@ -19,6 +19,10 @@ pub struct OpenOptions {
     pub connections: usize,
     /// The ordered schema changes. Tests add tables of their own.
     pub migrations: &'static [Migration],
+    /// A commit is on the disk when it is answered. Without, the last ones may be lost by a power failure: for logs.
+    pub durable: bool,
+    /// The PostgreSQL schema that the tables stand in, where it is not the user's own (not used for SQLite).
+    pub namespace: Option<&'static str>,
     /// Failures to inject; for tests.
     pub faults: Option<Arc<Faults>>,
 }
@@ -32,6 +36,8 @@ impl OpenOptions {
             monotonic_micros: || 0,
             connections: 64,
             migrations: MIGRATIONS,
+            durable: true,
+            namespace: None,
             faults: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::dialect::{day_added, day_dropped};
 use crate::faults::{Fault, Faults};
 use crate::postgres::Pipeline;
 use crate::sqlite;
@@ -131,6 +132,28 @@ impl<'a> Tx<'a> {
             statement: statement.name,
             detail: "one row was expected, none came".to_owned(),
         })
+    }
+
+    /// Makes the part of a table `{BY DAY}` that holds this day, where the database has parts.
+    pub(crate) fn add_day(&mut self, table: &'static str, day: i64) -> Result<(), StoreError> {
+        match &mut self.link {
+            Link::Sqlite(_) => Ok(()),
+            Link::Postgres(pipeline) => {
+                let done = pipeline.define(table, &day_added(table, day));
+                self.note(done)
+            }
+        }
+    }
+
+    /// Drops the part of a table `{BY DAY}` that holds this day; false where the database has no parts.
+    pub(crate) fn drop_day(&mut self, table: &'static str, day: i64) -> Result<bool, StoreError> {
+        match &mut self.link {
+            Link::Sqlite(_) => Ok(false),
+            Link::Postgres(pipeline) => {
+                let done = pipeline.define(table, &day_dropped(table, day));
+                self.note(done).map(|()| true)
+            }
+        }
     }
 
     /// Compiles a statement without running it: whether this database accepts it.

@@ -4,4 +4,5 @@
 mod executor;
 mod expression;
 mod plan;
+mod signin;
 mod subject;

@@ -19,20 +19,29 @@ pub fn user_type() -> &'static ResourceType {
     TYPE.get_or_init(ResourceType::user)
 }
 
-/// The schema of groups.
+/// The schema of groups. What a member is called follows from the member, so clients cannot set it.
 pub fn group_type() -> &'static ResourceType {
     static TYPE: OnceLock<ResourceType> = OnceLock::new();
-    TYPE.get_or_init(ResourceType::group)
+    TYPE.get_or_init(|| {
+        let mut group = ResourceType::group();
+        let parts = group.schema.attributes.iter_mut().flat_map(|attribute| &mut attribute.sub_attributes);
+        for display in parts.filter(|part| part.name == "display") {
+            display.mutability = scim::Mutability::ReadOnly;
+        }
+        group
+    })
 }
 
 /// The document of a user as it may be stored; the error names the place. `active` is true unless it says otherwise.
 pub fn user_document(doc: &Value) -> Result<Value, String> {
+    let unassigned = doc.get("active") == Some(&Value::Null);
     let mut doc = checked(user_type(), doc)?;
     if let Some(fields) = doc.as_object_mut() {
         if fields.remove("password").is_some() {
             return Err("password is a secret that the directory does not keep; leave it out".to_owned());
         }
-        fields.entry("active").or_insert(Value::Bool(true));
+        // A client may take `active` away from what is shown: a null, and the state stays as it was.
+        fields.entry("active").or_insert(if unassigned { Value::Null } else { Value::Bool(true) });
     }
     Ok(doc)
 }
@@ -113,10 +122,6 @@ fn text(doc: &Value, name: &str) -> Option<String> {
     doc.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
-fn is_active(doc: &Value) -> bool {
-    doc.get("active").and_then(Value::as_bool).unwrap_or(true)
-}
-
 impl Resource for User {
     const KIND: &'static str = "user";
     const NAME: &'static str = "userName";
@@ -151,7 +156,7 @@ impl Resource for User {
         }
         self.external_id = text(&doc, "externalId");
         self.user_name = text(&doc, "userName").unwrap_or_default();
-        self.active = is_active(&doc);
+        self.active = doc.get("active").and_then(Value::as_bool).unwrap_or(self.active);
         self.doc = doc;
     }
 

@@ -2,7 +2,9 @@
 
 #![cfg(test)]
 
+mod connection_compare;
 mod directory;
+mod findings;
 #[cfg(test)]
 mod lane;
 #[cfg(test)]
@@ -14,5 +16,9 @@ mod load_refused;
 mod load_resume;
 mod presets;
 mod restore;
+mod signin;
+mod signin_race;
+mod tokens;
 mod undo;
+mod webhooks;
 mod world;

@@ -44,9 +44,15 @@ impl Env for TestEnv {
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) tenant: TenantId,
+    env: Arc<TestEnv>,
 }
 
 impl World {
+    /// Lets time pass.
+    pub(crate) fn advance(&self, ms: i64) {
+        self.env.now_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
     /// On a store in memory.
     pub(crate) fn inline() -> World {
         World::on(Store::open_inline().unwrap())
@@ -54,10 +60,10 @@ impl World {
 
     /// On a store that may have the tenant already.
     pub(crate) fn on(store: Store) -> World {
-        let env = TestEnv { now_ms: AtomicI64::new(1_760_000_000_000), draws: AtomicU64::new(1) };
+        let env = Arc::new(TestEnv { now_ms: AtomicI64::new(1_760_000_000_000), draws: AtomicU64::new(1) });
         let engine = Engine {
             store,
-            env: Arc::new(env),
+            env: env.clone(),
             actor: "test".to_owned(),
             apps: engine::app_cache::AppCache::default(),
         };
@@ -70,7 +76,7 @@ impl World {
                 None => tenant::create(tx, &acme),
             })
             .unwrap();
-        World { engine, tenant: id }
+        World { engine, tenant: id, env }
     }
 
     /// Reads with the repositories.

@@ -73,12 +73,14 @@ pub(crate) struct LoadArguments {
     dry_run: bool,
 }
 
-fn preset_names() -> clap::builder::PossibleValuesParser {
+/// The names of the presets, for the command line.
+pub(crate) fn preset_names() -> clap::builder::PossibleValuesParser {
     let name = |preset: &'static Preset| clap::builder::PossibleValue::new(preset.name).help(preset.title);
     clap::builder::PossibleValuesParser::new(Preset::all().iter().map(name))
 }
 
-fn parse_map(text: &str) -> Result<(String, String), String> {
+/// Reads COLUMN=PATH.
+pub(crate) fn parse_map(text: &str) -> Result<(String, String), String> {
     let (column, path) = text.split_once('=').ok_or("write it as COLUMN=PATH, for example LOGIN=userName")?;
     Ok((column.trim().to_owned(), path.trim().to_owned()))
 }
@@ -133,7 +135,8 @@ async fn load_files(
     Ok(if report.held.is_some() || !report.refused.is_empty() { Exit::NeedsPerson } else { Exit::Done })
 }
 
-fn read(path: Option<PathBuf>) -> Result<Option<LoadFile>, CliError> {
+/// Reads a file that is named.
+pub(crate) fn read(path: Option<PathBuf>) -> Result<Option<LoadFile>, CliError> {
     path.map(|path| {
         let bytes = std::fs::read(&path).map_err(|error| CliError::file("cannot-read", &path, &error))?;
         Ok(LoadFile::new(path.display().to_string(), bytes))

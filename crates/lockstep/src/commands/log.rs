@@ -1,20 +1,32 @@
-//! `log`: the audit log and the check of its chain.
+//! `log`: the SCIM log, the sign-in log, the audit log and the check of its chain.
 
 use clap::{Args, Subcommand};
-use engine::audit_log;
-use engine::directory;
+use engine::audit_log::EntryFilter;
+use engine::{audit_log, scim_log};
 use serde_json::Value;
+use store::scim_log::LogObject;
 
+use crate::commands::{log_scim, log_signin};
 use crate::error_report::{CliError, Exit};
 use crate::output::time;
 use crate::session::Session;
 
-/// The audit log and its check
+/// The SCIM log, the sign-in log, the audit log and its check
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Changes, newest first
     #[command(after_help = "Example:\n  lockstep log audit --user ada@acme.example")]
     Audit(AuditArguments),
+    /// Requests of identity providers, newest first
+    #[command(
+        after_help = "Examples:\n  lockstep log scim --user ada@acme.example --status failed\n  lockstep log scim --connection okta --since 1h --follow\n  lockstep log scim --trace 1f0c9a3b7d21"
+    )]
+    Scim(log_scim::Arguments),
+    /// Decisions about first and later logins, newest first
+    #[command(
+        after_help = "Examples:\n  lockstep log signin --user ada@acme.example --since 7d\n  lockstep log signin --outcome refused\n  lockstep log signin --trace 1f0c9a3b7d21"
+    )]
+    Signin(log_signin::Arguments),
     /// Recompute the chain: was an entry changed, removed or moved?
     #[command(after_help = "Example:\n  lockstep log check")]
     Check,
@@ -32,15 +44,26 @@ pub(crate) struct AuditArguments {
     /// Only about the settings of this app
     #[arg(long, value_name = "APP", group = "object")]
     app: Option<String>,
+    /// Only by this actor, or all of one kind: cli:ada, connection:okta, cli
+    #[arg(long, value_name = "ACTOR")]
+    actor: Option<String>,
+    /// Only what was caused by the request or command with this trace code
+    #[arg(long, value_name = "CODE")]
+    trace: Option<String>,
+    /// Not older than: 10m, 1h, 7d, or a time in UTC
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
     /// How many at most
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
-    limit: i64,
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
 }
 
 /// Runs the command.
 pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, CliError> {
     match command {
         Command::Audit(arguments) => audit(session, &arguments).await,
+        Command::Scim(arguments) => log_scim::run(session, &arguments).await,
+        Command::Signin(arguments) => log_signin::run(session, arguments).await,
         Command::Check => check(session).await,
     }
 }
@@ -48,18 +71,29 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
 async fn audit(session: &Session, arguments: &AuditArguments) -> Result<Exit, CliError> {
     let tenant = session.tenant().await?;
     let object = match (&arguments.user, &arguments.group, &arguments.app) {
-        (Some(user), ..) => {
-            Some(directory::show_user(&session.engine, &tenant, user).await?.user.id.to_string())
-        }
-        (_, Some(group), _) => {
-            Some(directory::show_group(&session.engine, &tenant, group, 1).await?.group.id.to_string())
-        }
+        (Some(user), ..) => Some(known(scim_log::about_user(&session.engine, &tenant, user).await?)?),
+        (_, Some(group), _) => Some(known(scim_log::about_group(&session.engine, &tenant, group).await?)?),
         (.., Some(app)) => Some(session.app(&tenant, app).await?.id.to_string()),
         _ => None,
     };
-    let entries = audit_log::list(&session.engine, &tenant, object.as_deref(), arguments.limit).await?;
+    let filter = EntryFilter {
+        object,
+        actor: arguments.actor.clone(),
+        trace: arguments.trace.as_ref().map(|trace| trace.trim().to_lowercase()),
+        since_ms: log_scim::since(arguments.since.as_deref())?,
+    };
+    let entries = audit_log::list(&session.engine, &tenant, &filter, arguments.limit as usize).await?;
     session.output.list(&entries, &HEADER, entries.iter().map(row).collect())?;
     Ok(Exit::Done)
+}
+
+/// The id of a user or group, deleted or not.
+fn known(object: LogObject) -> Result<String, CliError> {
+    if object.found {
+        return Ok(object.id);
+    }
+    Err(CliError::new("not_found", format!("there never was a {} '{}'", object.kind, object.name))
+        .next(format!("see lockstep {} list, also with --deleted", object.kind)))
 }
 
 /// The columns of [`row`].

@@ -6,7 +6,7 @@ use clap::Args;
 use engine::status;
 
 use crate::error_report::{CliError, Exit};
-use crate::output::{pairs, table, time};
+use crate::output::{count, pairs, table, time};
 use crate::session::Session;
 
 /// Where everything stands
@@ -24,6 +24,15 @@ pub(crate) async fn run(session: &Session) -> Result<Exit, CliError> {
             ("groups", found.groups.to_string()),
             ("members", found.members.to_string()),
         ]);
+        if found.connections > 0 {
+            text.push_str(&format!("\n{}", count(found.connections, "connection", "connections")));
+        }
+        for token in &found.tokens_expiring {
+            text.push_str(&format!(
+                "\ntoken '{}' ({}) {}: lockstep token rotate {}",
+                token.name, token.id, token.warning, token.id
+            ));
+        }
         if found.changes_to_spread > 0 {
             text.push_str(&format!("\n{} changes wait for the next sync", found.changes_to_spread));
         }

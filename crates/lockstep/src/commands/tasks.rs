@@ -1,7 +1,8 @@
 //! `tasks`: open problems, each with its cause and the next step.
 
 use clap::Args;
-use engine::tasks;
+use domain::ids::AppId;
+use engine::{connections, tasks};
 
 use crate::error_report::{CliError, Exit};
 use crate::output::{printable, time};
@@ -14,6 +15,9 @@ pub(crate) struct Arguments {
     /// Only of this app
     #[arg(long, value_name = "APP")]
     app: Option<String>,
+    /// Only of this connection
+    #[arg(long, value_name = "CONNECTION", conflicts_with = "app")]
+    connection: Option<String>,
     /// How many at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
@@ -22,9 +26,13 @@ pub(crate) struct Arguments {
 /// Runs the command.
 pub(crate) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit, CliError> {
     let tenant = session.tenant().await?;
-    let app = match &arguments.app {
-        Some(name) => Some(session.app(&tenant, name).await?.id),
-        None => None,
+    let app = match (&arguments.app, &arguments.connection) {
+        (Some(name), _) => Some(session.app(&tenant, name).await?.id),
+        (_, Some(name)) => {
+            let found = connections::find(&session.engine, &tenant, name).await?;
+            Some(AppId::new(found.id.as_str()))
+        }
+        _ => None,
     };
     let open = tasks::list(&session.engine, &tenant, app.as_ref(), arguments.limit).await?;
     session.output.show(&open, || {
@@ -41,8 +49,10 @@ fn in_words(task: &tasks::Task) -> String {
     let about = task
         .subject
         .as_ref()
-        .map_or_else(|| "the whole app".to_owned(), |name| format!("{} {name}", task.kind));
-    let evidence: String = task.evidence.to_string().chars().take(300).collect();
+        .map_or_else(|| format!("the whole {}", task.kind), |name| format!("{} {name}", task.kind));
+    // The people whom a sign-in may mean are the evidence, and they are to be compared.
+    let room = if task.kind == "signin" { 2_000 } else { 300 };
+    let evidence: String = task.evidence.to_string().chars().take(room).collect();
     format!(
         "[{}] {} in '{}', since {} UTC, seen {} times\n  what: {}\n  why:  {}\n  next: {}",
         task.cause,

@@ -1,5 +1,6 @@
 //! The end of the demo: why somebody waits, what the audit log says, and commands to go on with.
 
+use engine::audit_log::EntryFilter;
 use engine::why::why;
 use engine::{audit_log, directory};
 
@@ -24,7 +25,8 @@ pub(crate) async fn explain(stage: &Stage) -> Result<(), CliError> {
     line("\n== What happened to the repaired account?")?;
     line(&format!("$ lockstep log audit --user \"{VICTIM}\""))?;
     let user = directory::show_user(engine, &stage.tenant, VICTIM).await?.user;
-    let entries = audit_log::list(engine, &stage.tenant, Some(user.id.as_str()), 8).await?;
+    let filter = EntryFilter { object: Some(user.id.to_string()), ..EntryFilter::default() };
+    let entries = audit_log::list(engine, &stage.tenant, &filter, 8).await?;
     line(&table(&log::HEADER, entries.iter().map(log::row).collect()))?;
     let chain = audit_log::check(engine, &stage.tenant).await?;
     let verdict = chain.broken.clone().unwrap_or_else(|| "as they were sealed".into());

@@ -1,10 +1,10 @@
 //! `throttle`, `throttle-date`: a token bucket that answers 429 with Retry-After in seconds or as a date.
 
 use super::{Effect, Entry, number};
-use crate::clock::http_date;
 use crate::turn::Turn;
 use crate::wire::{Reply, Response};
 use scim::ScimError;
+use scim::datetime::http_date;
 
 pub(super) const THROTTLE: Entry = Entry {
     name: "throttle",

@@ -70,7 +70,7 @@ impl Postgres {
             .enable_all()
             .build()
             .map_err(|error| refuse(error.to_string()))?;
-        let pool = pool(config, options.connections).map_err(refuse)?;
+        let pool = pool(config, options).map_err(refuse)?;
         let handle = runtime.handle().clone();
         let session =
             Session { pool, handle, counters, faults: options.faults.clone(), pauses: Arc::default() };
@@ -192,16 +192,25 @@ fn scatter(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-fn pool(config: tokio_postgres::Config, connections: usize) -> Result<Pool, String> {
+fn pool(config: tokio_postgres::Config, options: &OpenOptions) -> Result<Pool, String> {
+    let mut session = SESSION.to_owned();
+    if let Some(namespace) = options.namespace {
+        session.push_str(&format!("; SET search_path = {namespace}"));
+    }
+    if !options.durable {
+        session.push_str("; SET synchronous_commit = off");
+    }
+    let session: Arc<str> = session.into();
     let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_config(config, NoTls, method);
     Pool::builder(manager)
-        .max_size(connections)
+        .max_size(options.connections)
         .runtime(PoolRuntime::Tokio1)
         .create_timeout(Some(CONNECT_TIMEOUT))
         .wait_timeout(Some(WAIT_TIMEOUT))
-        .post_create(Hook::async_fn(|client, _| {
-            Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
+        .post_create(Hook::async_fn(move |client, _| {
+            let session = session.clone();
+            Box::pin(async move { client.batch_execute(&session).await.map_err(HookError::Backend) })
         }))
         .build()
         .map_err(|error| error.to_string())

@@ -102,6 +102,12 @@ impl<'a> Pipeline<'a> {
             .collect())
     }
 
+    /// Runs a text of the dialect's own: making and dropping parts of tables.
+    pub(crate) fn define(&mut self, doing: &'static str, sql: &str) -> Result<(), Failure> {
+        let client = self.client;
+        self.send(doing, client.batch_execute(sql)).map(drop)
+    }
+
     /// Commits, together with what is still deferred.
     pub(crate) fn commit(&mut self) -> Result<(), Failure> {
         if !self.open && self.deferred.is_empty() {

@@ -1,4 +1,4 @@
-//! E-mail addresses and names of users, case-folded: what filters of the endpoint narrow by.
+//! E-mail addresses, names and employee numbers of users, case-folded: what filters of the endpoint narrow by.
 
 use domain::directory::User;
 use domain::ids::{TenantId, UserId};
@@ -28,7 +28,11 @@ statement!(
 statement!(MISSING, "SELECT id FROM usr WHERE tenant = $1 AND lookups = 0 AND id > $2 ORDER BY id LIMIT $3");
 
 /// The attributes that have lookups, as a filter names them, in lower case.
-pub const ATTRIBUTES: [&str; 4] = ["emails.value", "displayname", "name.givenname", "name.familyname"];
+pub const ATTRIBUTES: [&str; 5] =
+    ["emails.value", "displayname", "name.givenname", "name.familyname", EMPLOYEE_NUMBER];
+
+/// The attribute of the enterprise extension that may tie a first login to a user.
+pub const EMPLOYEE_NUMBER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:employeenumber";
 
 /// Writes the lookups of a user who has none.
 pub fn insert(tx: &mut Tx<'_>, tenant: &TenantId, user: &User) -> Result<(), StoreError> {
@@ -116,6 +120,7 @@ fn keys(doc: &Json) -> Vec<(&'static str, String)> {
         doc.get("displayName"),
         name.and_then(|name| name.get("givenName")),
         name.and_then(|name| name.get("familyName")),
+        doc.get(scim::urn::ENTERPRISE_USER).and_then(|extension| extension.get("employeeNumber")),
     ];
     for (attribute, text) in ATTRIBUTES[1..].iter().zip(texts) {
         found.extend(text.and_then(Json::as_str).map(|text| (*attribute, scim::fold(text))));

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod audit;
 pub mod change;
+pub mod connection;
 pub mod edge;
 pub mod group;
 pub mod intent;
@@ -14,6 +15,10 @@ pub mod mark;
 pub mod member;
 pub mod resource;
 pub mod seat;
+pub mod signin;
 pub mod task;
 pub mod tenant;
+pub mod token;
 pub mod user;
+pub mod watch;
+pub mod webhook;

@@ -25,6 +25,7 @@ statement!(
     CLOSE_CAUSE,
     "UPDATE task SET closed_ms = $5 WHERE tenant = $1 AND app = $2 AND subject = $3 AND cause = $4 AND closed_ms IS NULL"
 );
+statement!(CLOSE_APP, "UPDATE task SET closed_ms = $3 WHERE tenant = $1 AND app = $2 AND closed_ms IS NULL");
 statement!(
     LIST,
     "SELECT id, app, subject, kind, cause, evidence, opened_ms, last_ms, times FROM task
@@ -35,6 +36,11 @@ statement!(
     "SELECT id, app, subject, kind, cause, evidence, opened_ms, last_ms, times FROM task
       WHERE tenant = $1 AND app = $2 AND subject = $3 AND closed_ms IS NULL"
 );
+statement!(
+    OF_APP,
+    "SELECT id, app, subject, kind, cause, evidence, opened_ms, last_ms, times FROM task
+      WHERE tenant = $1 AND app = $2 AND closed_ms IS NULL ORDER BY opened_ms, id LIMIT $3"
+);
 statement!(COUNT, "SELECT COUNT(*) FROM task WHERE tenant = $1 AND app = $2 AND closed_ms IS NULL");
 
 /// An open task.
@@ -42,10 +48,12 @@ statement!(COUNT, "SELECT COUNT(*) FROM task WHERE tenant = $1 AND app = $2 AND 
 pub struct TaskRow {
     /// Its id.
     pub id: TaskId,
-    /// The app.
+    /// The app; of a sign-in the connection's id, or nothing.
     pub app: AppId,
-    /// The subject; none: the whole app.
+    /// The user or group; none: the whole app, or a topic.
     pub subject: Option<Subject>,
+    /// What else it is about: `signin`.
+    pub topic: Option<String>,
     /// The cause's stable code.
     pub cause: String,
     /// What shows it.
@@ -68,12 +76,26 @@ pub fn open(
     id: &TaskId,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    let about = (subject.map_or("", Subject::id), subject.map_or("", Subject::kind));
+    open_about(tx, tenant, app.as_str(), about, finding, id, now_ms)
+}
+
+/// [`open`] for what is not a user or group of an app: the owner is a connection's id or empty, the topic a key and its kind.
+pub fn open_about(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    owner: &str,
+    (key, kind): (&str, &str),
+    finding: &Finding,
+    id: &TaskId,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let params: [Value; 8] = [
         tenant.as_str().into(),
         id.as_str().into(),
-        app.as_str().into(),
-        subject.map_or("", Subject::id).into(),
-        subject.map_or("", Subject::kind).into(),
+        owner.into(),
+        key.into(),
+        kind.into(),
         finding.cause.code().into(),
         finding.evidence.to_string().into(),
         now_ms.into(),
@@ -113,6 +135,34 @@ pub fn close_of_app(
     tx.exec(&CLOSE_CAUSE, &params)
 }
 
+/// Closes every task of an app or connection: it is removed.
+pub fn close_all(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, now_ms: i64) -> Result<u64, StoreError> {
+    tx.exec(&CLOSE_APP, &[tenant.as_str().into(), app.as_str().into(), now_ms.into()])
+}
+
+/// Closes the task of a subject (empty: of the app itself) and cause.
+pub fn close_one(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    subject: &str,
+    cause: &str,
+    now_ms: i64,
+) -> Result<u64, StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), subject.into(), cause.into(), now_ms.into()];
+    tx.exec(&CLOSE_CAUSE, &params)
+}
+
+/// Open tasks of one app or connection, oldest first.
+pub fn of_app(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    limit: i64,
+) -> Result<Vec<TaskRow>, StoreError> {
+    tx.rows(&OF_APP, &[tenant.as_str().into(), app.as_str().into(), limit.into()], read)
+}
+
 /// Open tasks, oldest first.
 pub fn list(tx: &mut Tx<'_>, tenant: &TenantId, limit: i64) -> Result<Vec<TaskRow>, StoreError> {
     tx.rows(&LIST, &[tenant.as_str().into(), limit.into()], read)
@@ -139,10 +189,12 @@ pub fn count(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId) -> Result<i64, Sto
 fn read(row: &Row<'_>) -> Result<TaskRow, StoreError> {
     let subject = row.text(2)?;
     let kind = row.text(3)?;
+    let of_app = matches!(kind.as_str(), "user" | "group");
     Ok(TaskRow {
         id: TaskId::new(row.text(0)?),
         app: AppId::new(row.text(1)?),
-        subject: (!subject.is_empty()).then(|| Subject::from_parts(&kind, subject)),
+        subject: of_app.then(|| Subject::from_parts(&kind, subject)),
+        topic: (!of_app && !kind.is_empty()).then_some(kind),
         cause: row.text(4)?,
         evidence: row.json(5)?,
         opened_ms: row.int(6)?,

@@ -51,6 +51,11 @@ statement!(
     )
 );
 statement!(
+    LAST_GONE,
+    "SELECT id FROM usr WHERE tenant = $1 AND external_id = $2 AND deleted_ms IS NOT NULL
+     ORDER BY deleted_ms DESC LIMIT 1"
+);
+statement!(
     RELEASE_KEYS,
     "UPDATE usr SET user_name_key = $3, external_id = NULL WHERE tenant = $1 AND id = $2"
 );
@@ -221,6 +226,15 @@ pub fn list_deleted(
 /// Deleted users that had this id, externalId or userName, the last deleted first; at most 20.
 pub fn find_deleted(tx: &mut Tx<'_>, tenant: &TenantId, reference: &str) -> Result<Vec<User>, StoreError> {
     tx.rows(&DELETED_BY_REF, &[tenant.as_str().into(), reference.into(), scim::fold(reference).into()], read)
+}
+
+/// The user with this externalId who was deleted last.
+pub fn last_deleted_external_id(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    external_id: &str,
+) -> Result<Option<UserId>, StoreError> {
+    tx.optional(&LAST_GONE, &[tenant.as_str().into(), external_id.into()], |row| row.text(0).map(UserId::new))
 }
 
 /// Active users of one source, by id, after the id `after` (empty: from the first).

@@ -22,6 +22,9 @@ CREATE INDEX usr_modified ON usr(tenant, modified_ms, id) WHERE deleted_ms IS NU
 CREATE INDEX grp_live ON grp(tenant, id) WHERE deleted_ms IS NULL;
 CREATE INDEX grp_modified ON grp(tenant, modified_ms, id) WHERE deleted_ms IS NULL;
 
+-- Who returns after a deletion.
+CREATE INDEX usr_gone ON usr(tenant, external_id, deleted_ms) WHERE deleted_ms IS NOT NULL AND external_id IS NOT NULL;
+
 -- How many users and groups are not deleted: totals of lists without a filter. Spread over buckets, so that many writers
 -- of one tenant seldom meet.
 CREATE TABLE live_count (

@@ -99,6 +99,11 @@ fn configure(connection: &mut Connection) -> rusqlite::Result<String> {
     Ok(mode)
 }
 
+/// Commits of this connection wait for the disk no more: only a power failure can lose the last ones.
+pub(crate) fn relax(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch("PRAGMA synchronous=NORMAL").map_err(|e| from_sqlite("open", &e))
+}
+
 /// Names the file in an error that does not know it.
 fn at_path(error: StoreError, path: &Path) -> StoreError {
     let path = path.display().to_string();

@@ -17,6 +17,8 @@ mod race;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
+mod scim_log;
+#[cfg(test)]
 mod statements;
 #[cfg(test)]
 mod tables;

@@ -3,7 +3,9 @@
 use store::{MIGRATIONS, Statement};
 
 /// Tables that grow with the directory, the queue or the history.
-const BIG: [&str; 12] = [
+const BIG: [&str; 14] = [
+    "signin_subject",
+    "signin_log",
     "lookup",
     "usr",
     "grp",
@@ -19,7 +21,7 @@ const BIG: [&str; 12] = [
 ];
 
 /// Statements that answer a question about everything, by the end of their names.
-const MEANT_TO: [&str; 44] = [
+const MEANT_TO: [&str; 46] = [
     // Lists and figures that a person asks for.
     "user::COUNT",
     "group::COUNT",
@@ -46,6 +48,8 @@ const MEANT_TO: [&str; 44] = [
     "app::PUSH_LIST",
     "app::ASSIGNMENTS",
     "task::LIST",
+    "task::OF_APP",
+    "task::CLOSE_APP",
     "task::COUNT",
     "user::DELETED_BY_REF",
     "group::DELETED_BY_REF",

@@ -4,10 +4,10 @@ use std::sync::OnceLock;
 
 use store::{MIGRATIONS, Migration, OpenOptions, Row, StoreError, statement};
 
-/// The product's migrations, then the tests' tables.
+/// The product's migrations, the log's, so that its statements can be prepared here too, then the tests' tables.
 pub(crate) fn migrations() -> &'static [Migration] {
     static ALL: OnceLock<Vec<Migration>> = OnceLock::new();
-    ALL.get_or_init(|| [MIGRATIONS, &[("test_tables", TABLES)]].concat())
+    ALL.get_or_init(|| [MIGRATIONS, store::scim_log::MIGRATIONS, &[("test_tables", TABLES)]].concat())
 }
 
 pub(crate) fn options() -> OpenOptions {

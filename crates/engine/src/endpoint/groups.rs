@@ -1,0 +1,158 @@
+//! Writes of groups: create, replace, patch. Members are rows, and only the rows that are named change.
+
+use domain::directory::Change;
+use domain::ids::GroupId;
+use scim::PatchRequest;
+use serde_json::Value;
+use store::Tx;
+use store::repo::member;
+use store::repo::resource::{Kind, Stored};
+
+use super::members::Edits;
+use super::reply::{Note, Object, Reply};
+use super::{Call, Operation, Request, render, type_of};
+use crate::directory::apply;
+use crate::{Context, EngineError};
+
+/// Members that an answer to a PATCH shows at most.
+const SHOWN_MEMBERS: i64 = 200;
+
+/// POST: 201 with the new group.
+pub(super) fn create(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    ctx: &mut Context,
+    request: &Request,
+    body: &Value,
+) -> Result<Reply, EngineError> {
+    let mut doc = scim::validate(type_of(Kind::Group), body)?;
+    let members = take_members(&mut doc);
+    let id = GroupId::new(ctx.ids.uuid());
+    let (members, notes) = match members {
+        Some(list) => Edits::exactly(&list)?.changes(tx, call, id.as_str())?,
+        None => (vec![], vec![]),
+    };
+    let mut batch = vec![Change::CreateGroup { id: id.clone(), source: call.caller.source.clone(), doc }];
+    batch.extend(members);
+    apply(tx, ctx, &batch)?;
+    shown(tx, call, request, 201, id.as_str(), notes)
+}
+
+/// PUT: the document is replaced; members only if the body names them.
+pub(super) fn replace(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    ctx: &mut Context,
+    request: &Request,
+    id: &str,
+    body: &Value,
+) -> Result<Reply, EngineError> {
+    let stored = render::live(tx, call, Kind::Group, id)?;
+    render::check_if_match(tx, call, Kind::Group, &stored, request)?;
+    let mut doc = scim::validate(type_of(Kind::Group), body)?;
+    // An empty list is dropped by the validation, and yet it says that nobody shall be a member.
+    let named = body.as_object().and_then(|body| {
+        body.iter().find(|(name, _)| name.eq_ignore_ascii_case("members")).map(|(_, list)| list.clone())
+    });
+    let members = take_members(&mut doc).or(named);
+    if stored.source != call.caller.source
+        && let (Some(fields), Some(external_id)) = (doc.as_object_mut(), stored.doc.get("externalId"))
+    {
+        fields.entry("externalId").or_insert_with(|| external_id.clone());
+    }
+    let (members, notes) = match members {
+        Some(list) => Edits::exactly(&list)?.changes(tx, call, id)?,
+        None => (vec![], vec![]),
+    };
+    update(tx, call, ctx, request, &stored, (doc, members, notes))
+}
+
+/// PATCH: all operations or none. Attributes and members do not touch each other.
+pub(super) fn patch(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    ctx: &mut Context,
+    request: &Request,
+    id: &str,
+    patch: &PatchRequest,
+) -> Result<Reply, EngineError> {
+    let stored = render::live(tx, call, Kind::Group, id)?;
+    render::check_if_match(tx, call, Kind::Group, &stored, request)?;
+    // A normalised operation always has a path.
+    let (of_members, of_document): (Vec<_>, Vec<_>) =
+        patch.operations.iter().cloned().partition(|operation| {
+            operation.path.as_ref().is_some_and(|path| path.attr.eq_ignore_ascii_case("members"))
+        });
+    let mut edits = Edits::default();
+    for operation in &of_members {
+        edits.operation(tx, call, id, operation)?;
+    }
+    let (mut doc, mut tolerated) = (stored.doc.clone(), vec![]);
+    if !of_document.is_empty() {
+        if let Some(fields) = doc.as_object_mut() {
+            fields.insert("id".to_owned(), Value::String(stored.id.clone()));
+        }
+        let request = PatchRequest { operations: of_document };
+        (doc, tolerated) =
+            scim::dialect::apply_patch(type_of(Kind::Group), call.caller.dialect(), &doc, &request)?;
+        if let Some(fields) = doc.as_object_mut() {
+            fields.remove("id");
+        }
+    }
+    let (members, notes) = edits.changes(tx, call, id)?;
+    let mut reply = update(tx, call, ctx, request, &stored, (doc, members, notes))?;
+    reply.tolerated.append(&mut tolerated);
+    Ok(reply)
+}
+
+fn update(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    ctx: &mut Context,
+    request: &Request,
+    stored: &Stored,
+    (doc, members, notes): (Value, Vec<Change>, Vec<Note>),
+) -> Result<Reply, EngineError> {
+    let mut batch = vec![];
+    if doc != stored.doc {
+        batch.push(Change::UpdateGroup { id: GroupId::new(stored.id.as_str()), doc });
+    }
+    batch.extend(members);
+    if !batch.is_empty() {
+        apply(tx, ctx, &batch)?;
+    }
+    shown(tx, call, request, 200, &stored.id, notes)
+}
+
+/// A PATCH of a group with many members is answered 204 (RFC 7644 section 3.5.2), unless the client says what it wants to see:
+/// the cost follows the change.
+fn is_large(tx: &mut Tx<'_>, call: &Call, request: &Request, id: &str) -> Result<bool, EngineError> {
+    let projection = &request.projection;
+    if !projection.attributes.is_empty() || !projection.wants(type_of(Kind::Group), "members") {
+        return Ok(false);
+    }
+    let some = member::direct(tx, &call.caller.tenant, &GroupId::new(id), "", SHOWN_MEMBERS + 1)?;
+    Ok(i64::try_from(some.len()).is_ok_and(|count| count > SHOWN_MEMBERS))
+}
+
+fn shown(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    request: &Request,
+    status: u16,
+    id: &str,
+    notes: Vec<Note>,
+) -> Result<Reply, EngineError> {
+    let stored = render::live(tx, call, Kind::Group, id)?;
+    if matches!(request.operation, Operation::Patch(..)) && is_large(tx, call, request, id)? {
+        let object = Object::of(Kind::Group, &stored);
+        let etag = render::etag(&stored, &[]);
+        return Ok(Reply { status: 204, notes, object: Some(object), etag: Some(etag), ..Reply::default() });
+    }
+    let shown = render::one(tx, call, Kind::Group, stored, &request.projection)?;
+    Ok(Reply { notes, ..Reply::resource(status, shown) })
+}
+
+fn take_members(doc: &mut Value) -> Option<Value> {
+    doc.as_object_mut()?.remove("members")
+}

@@ -1,0 +1,226 @@
+//! Member operations of a group: what they ask for, and which rows change. The cost follows the change, not the group.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::directory::{Change, Member};
+use domain::ids::{GroupId, UserId};
+use scim::dialect::Dialect;
+use scim::{CompareOp, Filter, Literal, PatchOp, PatchOperation, ScimError};
+use serde_json::{Value, json};
+use store::Tx;
+use store::repo::{group, member, user};
+
+use super::reply::Note;
+use super::{Call, Kind, type_of};
+use crate::EngineError;
+
+/// The members that a request leaves, told as differences where that is possible.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Edits {
+    /// Start from nobody instead of the present members.
+    from_nobody: bool,
+    add: BTreeSet<String>,
+    remove: BTreeSet<String>,
+}
+
+impl Edits {
+    /// Exactly these members.
+    pub(super) fn exactly(list: &Value) -> Result<Self, ScimError> {
+        let add = ids(list)?;
+        Ok(Self { from_nobody: true, add, ..Self::default() })
+    }
+
+    fn insert(&mut self, ids: BTreeSet<String>) {
+        for id in ids {
+            self.remove.remove(&id);
+            self.add.insert(id);
+        }
+    }
+
+    fn take_out(&mut self, ids: BTreeSet<String>) {
+        for id in ids {
+            self.add.remove(&id);
+            self.remove.insert(id);
+        }
+    }
+
+    /// Adds one operation whose path is `members`.
+    pub(super) fn operation(
+        &mut self,
+        tx: &mut Tx<'_>,
+        call: &Call,
+        group: &str,
+        operation: &PatchOperation,
+    ) -> Result<(), EngineError> {
+        let (filter, sub) = match &operation.path {
+            Some(path) => (path.filter.as_ref(), path.sub.as_deref()),
+            None => (None, None),
+        };
+        if sub.is_some_and(|sub| !sub.eq_ignore_ascii_case("value")) {
+            return self.check_sub(operation);
+        }
+        let value = operation.value.as_ref().unwrap_or(&Value::Null);
+        match (operation.op, filter) {
+            (PatchOp::Add, None) => self.insert(ids(value)?),
+            (PatchOp::Add | PatchOp::Replace, Some(_)) => {
+                return Err(ScimError::invalid_path(
+                    "members are added and replaced as a list: use the path \"members\" without a selection",
+                )
+                .into());
+            }
+            (PatchOp::Replace, None) => *self = Self::exactly(value)?,
+            (PatchOp::Remove, None) if value.is_null() => {
+                *self = Self { from_nobody: true, ..Self::default() }
+            }
+            (PatchOp::Remove, None) => self.take_out(ids(value)?),
+            (PatchOp::Remove, Some(filter)) => match named(filter) {
+                Some(id) => self.take_out(BTreeSet::from([id])),
+                None => self.remove_matching(tx, call, group, filter)?,
+            },
+        }
+        Ok(())
+    }
+
+    /// `display` and `type` of a member follow from the member: what is said about them is no change.
+    fn check_sub(&self, operation: &PatchOperation) -> Result<(), EngineError> {
+        let known =
+            operation.path.as_ref().and_then(|path| path.sub.as_deref()).is_some_and(|sub| {
+                ["display", "type", "$ref"].iter().any(|name| name.eq_ignore_ascii_case(sub))
+            });
+        if known {
+            return Ok(());
+        }
+        Err(ScimError::invalid_path("members have value, type, display and $ref").into())
+    }
+
+    /// A selection by anything but an id needs the members as they are at this point.
+    fn remove_matching(
+        &mut self,
+        tx: &mut Tx<'_>,
+        call: &Call,
+        group: &str,
+        filter: &Filter,
+    ) -> Result<(), EngineError> {
+        let members = type_of(Kind::Group)
+            .top_level("members")
+            .map(|attribute| scim::AttrPath::attribute(attribute.name.clone()))
+            .ok_or_else(|| ScimError::invalid_path("groups have no members"))?;
+        let selection = Filter::ValuePath { path: members, filter: Box::new(filter.clone()) };
+        selection.check(type_of(Kind::Group)).map_err(|error| ScimError::invalid_path(error.detail))?;
+        let present = if self.from_nobody { vec![] } else { super::render::members_of(tx, call, group)? };
+        let mut chosen = BTreeSet::new();
+        let added = self.add.iter().map(|id| json!({"value": id}));
+        for element in present.into_iter().chain(added) {
+            let Some(id) = element.get("value").and_then(Value::as_str).map(str::to_owned) else { continue };
+            if selection.matches(type_of(Kind::Group), &json!({"members": [element]})) {
+                chosen.insert(id);
+            }
+        }
+        self.take_out(chosen);
+        Ok(())
+    }
+
+    /// The changes of rows that make it so. An id that was never given is refused; one that was deleted is parked, or refused
+    /// in the strict dialect.
+    pub(super) fn changes(
+        self,
+        tx: &mut Tx<'_>,
+        call: &Call,
+        group: &str,
+    ) -> Result<(Vec<Change>, Vec<Note>), EngineError> {
+        let target = GroupId::new(group);
+        let (mut add, mut remove) = (self.add, self.remove);
+        if self.from_nobody {
+            let present: BTreeSet<String> =
+                member::rows_of(tx, &call.caller.tenant, &target)?.into_iter().collect();
+            remove = present.difference(&add).cloned().collect();
+            add = add.difference(&present).cloned().collect();
+        }
+        let known = Known::load(tx, call, add.iter().chain(&remove))?;
+        let (mut changes, mut notes) = (vec![], vec![]);
+        for id in &add {
+            let group = target.clone();
+            match known.of(id) {
+                Some((member, false)) => changes.push(Change::AddMember { group, member }),
+                Some((member, true)) if call.caller.dialect() != Dialect::Strict => {
+                    notes.push(Note::Parked { group: group.to_string(), member: id.clone() });
+                    changes.push(Change::ParkMember { group, member });
+                }
+                _ => return Err(unknown(id).into()),
+            }
+        }
+        let gone = remove.iter().filter_map(|id| known.of(id));
+        changes.extend(gone.map(|(member, _)| Change::RemoveMember { group: target.clone(), member }));
+        Ok((changes, notes))
+    }
+}
+
+fn unknown(id: &str) -> ScimError {
+    ScimError::invalid_value(format!(
+        "members: no user or group was ever given the id {id:?}; nothing was changed. Create the user first"
+    ))
+}
+
+/// Which of the ids are users or groups, and whether they are deleted.
+struct Known(BTreeMap<String, (Member, bool)>);
+
+impl Known {
+    fn load<'a>(
+        tx: &mut Tx<'_>,
+        call: &Call,
+        ids: impl Iterator<Item = &'a String>,
+    ) -> Result<Self, EngineError> {
+        let ids: Vec<&String> = ids.collect();
+        let users: Vec<UserId> = ids.iter().map(|id| UserId::new(id.as_str())).collect();
+        let mut known: BTreeMap<String, (Member, bool)> = user::versions(tx, &call.caller.tenant, &users)?
+            .into_iter()
+            .map(|(id, _, deleted)| (id.to_string(), (Member::User(id), deleted)))
+            .collect();
+        let rest: Vec<GroupId> =
+            ids.iter().filter(|id| !known.contains_key(**id)).map(|id| GroupId::new(id.as_str())).collect();
+        for (id, _, deleted) in group::versions(tx, &call.caller.tenant, &rest)? {
+            known.insert(id.to_string(), (Member::Group(id), deleted));
+        }
+        Ok(Self(known))
+    }
+
+    fn of(&self, id: &str) -> Option<(Member, bool)> {
+        self.0.get(id).cloned()
+    }
+}
+
+/// The ids of a member list: `[{"value": id}]`, as the normalised form has it.
+fn ids(list: &Value) -> Result<BTreeSet<String>, ScimError> {
+    let elements = match list {
+        Value::Null => return Ok(BTreeSet::new()),
+        Value::Array(elements) => elements.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let mut out = BTreeSet::new();
+    for (at, element) in elements.iter().enumerate() {
+        let value = element.get("value").or_else(|| {
+            element.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case("value")).map(|(_, v)| v)
+        });
+        match value.and_then(Value::as_str) {
+            Some(id) if !id.is_empty() => out.insert(id.to_owned()),
+            _ => {
+                return Err(ScimError::invalid_value(format!(
+                    "members[{at}].value must be the id of a user or group, as text"
+                )));
+            }
+        };
+    }
+    Ok(out)
+}
+
+/// The id in `value eq "…"`.
+fn named(filter: &Filter) -> Option<String> {
+    match filter {
+        Filter::Compare { path, op: CompareOp::Eq, value: Literal::String(id) }
+            if path.sub.is_none() && path.urn.is_none() && path.attr.eq_ignore_ascii_case("value") =>
+        {
+            Some(id.clone())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,135 @@
+//! What a request is answered with, and how an error of the engine becomes a SCIM error.
+
+use scim::dialect::Tolerated;
+use scim::{ScimError, ScimType};
+use serde_json::Value;
+use store::StoreError;
+use store::repo::resource::{Kind, Stored};
+
+use super::render::Shown;
+use crate::EngineError;
+
+/// An answer, still without HTTP.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, if there is one.
+    pub body: Option<Value>,
+    /// The `ETag` header.
+    pub etag: Option<String>,
+    /// The `Location` header.
+    pub location: Option<String>,
+    /// Deviations that were tolerated, for the SCIM log.
+    pub tolerated: Vec<Tolerated>,
+    /// What the request was about.
+    pub object: Option<Object>,
+    /// The error that the body shows.
+    pub error: Option<ScimError>,
+    /// What was done or found beside the answer, for findings.
+    pub notes: Vec<Note>,
+}
+
+/// The user or group that a request was about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Which.
+    pub kind: Kind,
+    /// Its id.
+    pub id: String,
+    /// Its userName or displayName.
+    pub name: String,
+}
+
+/// Something that an admin should know although the request was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A membership of this deleted object was parked.
+    Parked {
+        /// The group.
+        group: String,
+        /// The deleted member.
+        member: String,
+    },
+    /// The request names an id that was given once and deleted.
+    Deleted {
+        /// The id.
+        id: String,
+    },
+    /// A new object carries the externalId of one that was deleted.
+    ReturnedAsNew {
+        /// The new id.
+        id: String,
+        /// The deleted id.
+        before: String,
+    },
+}
+
+impl Object {
+    /// The object of a row.
+    pub fn of(kind: Kind, stored: &Stored) -> Self {
+        let name = match kind {
+            Kind::User => "userName",
+            Kind::Group => "displayName",
+        };
+        let name = stored.doc.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { kind, id: stored.id.clone(), name }
+    }
+}
+
+impl Reply {
+    /// An answer with a resource.
+    pub(super) fn resource(status: u16, shown: Shown) -> Self {
+        Self {
+            status,
+            etag: Some(shown.etag),
+            location: Some(shown.location),
+            body: Some(shown.body),
+            object: Some(shown.object),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<ScimError> for Reply {
+    fn from(error: ScimError) -> Self {
+        Self { status: error.status, body: Some(error.to_json()), error: Some(error), ..Self::default() }
+    }
+}
+
+/// What an error means to a client (RFC 7644 section 3.12). What is ours to mend is a 500 or 503 without details.
+pub fn scim_error(error: &EngineError) -> ScimError {
+    match error {
+        EngineError::Scim(error) => error.clone(),
+        EngineError::Conflict(text) => ScimError::uniqueness(text.clone()),
+        EngineError::Invalid(text) => ScimError::invalid_value(text.clone()),
+        EngineError::NotFound { kind, name, .. } => {
+            ScimError::not_found(format!("there is no {kind} {name:?}"))
+        }
+        EngineError::Seats { .. } => ScimError::new(403, None, error.to_string()),
+        EngineError::Held(text) => ScimError::new(403, None, text.clone()),
+        EngineError::Busy(text) => ScimError::new(503, None, text.clone()),
+        EngineError::Store(StoreError::Conflict { key }) => {
+            ScimError::uniqueness(format!("{} is already in use", attribute_of(key)))
+        }
+        EngineError::Store(StoreError::Check { rule }) => {
+            ScimError::new(400, Some(ScimType::InvalidValue), format!("a value breaks the rule: {rule}"))
+        }
+        EngineError::Store(StoreError::Busy { .. } | StoreError::Full { .. } | StoreError::Io { .. }) => {
+            ScimError::new(503, None, "the directory's database does not answer; try again")
+        }
+        EngineError::Store(_) | EngineError::App(_) => {
+            ScimError::new(500, None, "the server failed; the log names the reason under this trace code")
+        }
+    }
+}
+
+/// The attribute behind a unique key of the store.
+fn attribute_of(key: &str) -> &str {
+    match key {
+        "user_name_key" => "userName",
+        "external_id" => "externalId",
+        "display_name_key" => "displayName",
+        other => other,
+    }
+}

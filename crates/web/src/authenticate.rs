@@ -1,0 +1,67 @@
+//! Who asks: the bearer token decides tenant, connection and scope. Everything that is not right is answered alike.
+
+use std::sync::Arc;
+
+use domain::connection::ConnectionSettings;
+use domain::connection::{Principal, TokenScope};
+use engine::endpoint::Caller;
+use engine::tokens;
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+use scim::ScimError;
+
+use crate::Server;
+
+/// The principal of a request. No token, a wrong, expired or revoked one and one of another tenant look the same from outside.
+pub(crate) async fn principal(
+    server: &Server,
+    headers: &HeaderMap,
+    tenant: Option<&str>,
+) -> Result<Principal, ScimError> {
+    let refused = || ScimError::new(401, None, "a valid bearer token is needed (Authorization: Bearer …)");
+    let presented = bearer(headers).ok_or_else(refused)?;
+    let found = tokens::authenticate(&server.engine, presented)
+        .await
+        .map_err(|_| ScimError::new(503, None, "the directory's database does not answer; try again"))?;
+    let principal = found.ok_or_else(refused)?;
+    if let Some(name) = tenant {
+        let id = principal.tenant.clone();
+        let found = server.engine.read(move |tx| Ok(store::repo::tenant::get(tx, &id)?)).await;
+        let same = found.ok().flatten().is_some_and(|found| found.name.eq_ignore_ascii_case(name));
+        if !same {
+            return Err(refused());
+        }
+    }
+    Ok(principal)
+}
+
+/// The one bearer token of a request: exactly one header, the scheme in any case.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The principal as the endpoint sees it.
+pub(crate) fn caller(principal: &Principal, base: &str) -> Result<Caller, ScimError> {
+    if principal.scope == TokenScope::Signin {
+        return Err(ScimError::new(403, None, "this token is for sign-in only (scope signin), not for SCIM"));
+    }
+    let connection = principal.connection.as_ref();
+    let name = connection.map_or(principal.token_name.as_str(), |connection| connection.name.as_str());
+    Ok(Caller {
+        tenant: principal.tenant.clone(),
+        connection: connection.map(|connection| connection.id.to_string()).unwrap_or_default(),
+        source: connection.map_or_else(|| format!("token:{name}"), |connection| connection.source()),
+        actor: connection.map_or_else(|| format!("token:{name}"), |connection| connection.source()),
+        settings: connection.map_or_else(
+            || Arc::new(ConnectionSettings::default()),
+            |found| Arc::new(found.settings.clone()),
+        ),
+        read_only: principal.scope == TokenScope::ScimRead,
+        me: principal.user.clone(),
+        base: base.into(),
+    })
+}

@@ -1,0 +1,231 @@
+//! SCIM over HTTP (RFC 7644 section 3): a request read into an operation, and its reply written.
+
+use engine::endpoint::{
+    self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, Operation, Reply,
+};
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use hyper::{HeaderMap, Request};
+use scim::ScimError;
+use scim::discovery::{self, Limits};
+use scim::query::{ListQuery, parameters};
+use serde_json::Value;
+
+use crate::answer::{self, Answer};
+use crate::route::Target;
+use crate::{Server, authenticate, body, exchange};
+
+/// Answers a request below a SCIM base.
+pub(crate) async fn answer(
+    server: &Server,
+    request: Request<Incoming>,
+    tenant: Option<String>,
+    target: Target,
+    started: u64,
+) -> Answer {
+    let trace = server.engine.context(&domain::ids::TenantId::new("")).trace;
+    let at_ms = server.engine.env.now_ms();
+    let (head, incoming) = request.into_parts();
+    let principal = match authenticate::principal(server, &head.headers, tenant.as_deref()).await {
+        Ok(principal) => principal,
+        Err(error) => return answer::error(&error, &trace),
+    };
+    let base = match &tenant {
+        Some(name) => format!("{}/t/{name}/scim/v2", server.base),
+        None => format!("{}/scim/v2", server.base),
+    };
+    let allowed = allowed(&target);
+    let mut seen = exchange::Seen::new(&principal, &head, at_ms, &trace);
+    let settings =
+        principal.connection.as_ref().map(|connection| connection.settings.clone()).unwrap_or_default();
+    let place = server.throttle.enter(
+        &principal.token,
+        settings.requests_per_second,
+        settings.concurrency,
+        server.now_micros(),
+    );
+    let (reply, wait) = match place {
+        Err(seconds) => {
+            let detail = format!("this token sends more than is allowed; try again in {seconds} s");
+            (Reply::from(ScimError::new(429, None, detail)), Some(seconds))
+        }
+        Ok(_place) => {
+            let input = Input {
+                target,
+                method: head.method.as_str(),
+                query: head.uri.query(),
+                headers: &head.headers,
+            };
+            let reply = match authenticate::caller(&principal, &base) {
+                Ok(caller) => serve(server, &caller, input, incoming, &mut seen, &trace).await,
+                Err(error) => Reply::from(error),
+            };
+            (reply, None)
+        }
+    };
+    let mut answer = write(&reply, &trace);
+    if let Some(seconds) = wait {
+        answer::retry_after(&mut answer, seconds);
+    }
+    if reply.status == 405 {
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    }
+    exchange::record(server, seen, reply, started);
+    answer
+}
+
+/// The request as it came.
+struct Input<'r> {
+    target: Target,
+    method: &'r str,
+    query: Option<&'r str>,
+    headers: &'r HeaderMap,
+}
+
+async fn serve(
+    server: &Server,
+    caller: &Caller,
+    input: Input<'_>,
+    incoming: Incoming,
+    seen: &mut exchange::Seen,
+    trace: &str,
+) -> Reply {
+    if let Err(error) = check_method(&input) {
+        return error.into();
+    }
+    let body = if matches!(input.method, "POST" | "PUT" | "PATCH") {
+        let read = body::read(incoming, input.headers, MAX_BODY_BYTES, server.options.slow).await;
+        match read.and_then(|bytes| body::json(&bytes, input.headers)) {
+            Ok(body) => body,
+            Err(error) => return error.into(),
+        }
+    } else {
+        Value::Null
+    };
+    seen.keep_request(&body);
+    match operation(caller, input, body) {
+        Ok(Asked::Operation(request)) => endpoint::handle(&server.engine, caller, *request, trace).await,
+        Ok(Asked::Document(body)) => Reply { status: 200, body: Some(body), ..Reply::default() },
+        Err(error) => error.into(),
+    }
+}
+
+/// The methods that a target knows.
+fn allowed(target: &Target) -> &'static str {
+    match target {
+        Target::Root | Target::ServiceProviderConfig | Target::Schemas(_) | Target::ResourceTypes(_) => "GET",
+        Target::All(_) => "GET, POST",
+        Target::One(..) | Target::Me => "GET, PUT, PATCH, DELETE",
+        Target::Search(_) | Target::Bulk => "POST",
+        Target::Unknown => "",
+    }
+}
+
+fn check_method(input: &Input<'_>) -> Result<(), ScimError> {
+    if input.target == Target::Unknown {
+        return Err(ScimError::not_found("there is no such endpoint here"));
+    }
+    let known = allowed(&input.target);
+    if known.split(", ").any(|method| method == input.method) {
+        return Ok(());
+    }
+    Err(ScimError::new(405, None, format!("{} is not offered here, only {known}", input.method)))
+}
+
+/// What a request asks for.
+enum Asked {
+    Operation(Box<endpoint::Request>),
+    /// A document about the server itself.
+    Document(Value),
+}
+
+fn operation(caller: &Caller, input: Input<'_>, body: Value) -> Result<Asked, ScimError> {
+    let pairs = parameters(input.query.unwrap_or_default());
+    let method = input.method;
+    let target = match input.target {
+        Target::Me => match &caller.me {
+            Some(id) => Target::One(Kind::User, id.to_string()),
+            None => {
+                return Err(ScimError::new(501, None, "this token stands for no user, so there is no /Me"));
+            }
+        },
+        other => other,
+    };
+    let list = || ListQuery::from_parameters(&pairs);
+    let mut projection = None;
+    let operation = match (target, method) {
+        (Target::Unknown, _) => return Err(ScimError::not_found("there is no such endpoint here")),
+        (Target::Root, "GET") => Operation::List(None, Box::new(list()?)),
+        (Target::All(kind), "GET") => Operation::List(Some(kind), Box::new(list()?)),
+        (Target::Search(kind), "POST") => Operation::List(kind, Box::new(ListQuery::from_search(&body)?)),
+        (Target::All(kind), "POST") => Operation::Create(kind, body),
+        (Target::One(kind, id), "GET") => Operation::Get(kind, id),
+        (Target::One(kind, id), "PUT") => Operation::Replace(kind, id, body),
+        (Target::One(kind, id), "PATCH") => Operation::Patch(kind, id, body),
+        (Target::One(kind, id), "DELETE") => Operation::Delete(kind, id),
+        (Target::Bulk, "POST") => Operation::Bulk(body),
+        (target @ (Target::ServiceProviderConfig | Target::Schemas(_) | Target::ResourceTypes(_)), "GET") => {
+            return document(caller, &target, &pairs).map(Asked::Document);
+        }
+        _ => return Err(ScimError::new(405, None, format!("{method} is not offered here"))),
+    };
+    if !matches!(operation, Operation::List(..)) {
+        projection = Some(list()?.projection);
+    }
+    Ok(Asked::Operation(Box::new(endpoint::Request {
+        operation,
+        if_match: header(input.headers, &IF_MATCH),
+        if_none_match: header(input.headers, &IF_NONE_MATCH),
+        projection: projection.unwrap_or_default(),
+    })))
+}
+
+fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// `/ServiceProviderConfig`, `/Schemas`, `/ResourceTypes` (RFC 7644 section 4).
+fn document(caller: &Caller, target: &Target, pairs: &[(String, String)]) -> Result<Value, ScimError> {
+    if pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case("filter")) {
+        return Err(ScimError::new(403, None, "discovery documents cannot be filtered (RFC 7644 section 4)"));
+    }
+    let base = &caller.base;
+    let types = endpoint::resource_types();
+    let (mut found, asked): (Vec<Value>, &Option<String>) = match target {
+        Target::Schemas(asked) => {
+            let all = types.iter().flat_map(|rt| std::iter::once(&rt.schema).chain(&rt.extensions));
+            let all =
+                all.filter(|schema| asked.as_ref().is_none_or(|asked| schema.id.eq_ignore_ascii_case(asked)));
+            (all.map(|schema| discovery::schema(base, schema)).collect(), asked)
+        }
+        Target::ResourceTypes(asked) => {
+            let all = types.iter().filter(|rt| asked.as_ref().is_none_or(|asked| rt.name == *asked));
+            (all.map(|rt| discovery::resource_type(base, rt)).collect(), asked)
+        }
+        _ => return Ok(discovery::service_provider_config(base, &limits())),
+    };
+    match asked {
+        None => Ok(scim::ListResponse::new(found.len() as u64, 1, found).to_json()),
+        Some(asked) => found.pop().ok_or_else(|| ScimError::not_found(format!("there is no {asked:?} here"))),
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        bulk_operations: MAX_BULK_OPERATIONS as u64,
+        bulk_bytes: MAX_BODY_BYTES as u64,
+        page_max: MAX_PAGE,
+        page_default: DEFAULT_PAGE,
+        cursor_timeout_s: None,
+    }
+}
+
+fn write(reply: &Reply, trace: &str) -> Answer {
+    let mut answer = match (&reply.error, &reply.body) {
+        (Some(error), _) => answer::error(error, trace),
+        (None, Some(body)) => answer::json(reply.status, body),
+        (None, None) => answer::empty(reply.status),
+    };
+    answer::describe(&mut answer, reply.etag.as_deref(), reply.location.as_deref(), trace);
+    answer
+}
