@@ -20,4 +20,5 @@ mod signin;
 mod signin_race;
 mod tokens;
 mod undo;
+mod webhooks;
 mod world;
