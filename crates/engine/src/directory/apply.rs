@@ -98,7 +98,9 @@ pub fn apply(tx: &mut Tx<'_>, ctx: &mut Context, batch: &[Change]) -> Result<App
         match membership::write(tx, ctx, change)? {
             Some(record) => {
                 record.count(&mut applied);
-                changed_groups.insert(record.object.clone());
+                if draft.is_shown(change) {
+                    changed_groups.insert(record.object.clone());
+                }
                 records.push(record);
             }
             None => applied.unchanged += 1,
@@ -165,6 +167,17 @@ impl Drafts {
             Some(Member::User(id)) => self.users.live(id.as_str()).map(drop),
             Some(Member::Group(id)) => self.groups.live(id.as_str()).map(drop),
             None => Ok(()),
+        }
+    }
+
+    /// Whether a membership is seen in its group: not while the member is deleted. Only what is seen changes a version.
+    fn is_shown(&self, change: &Change) -> bool {
+        match change {
+            Change::AddMember { member, .. } | Change::RemoveMember { member, .. } => match member {
+                Member::User(id) => self.members.contains(id) || self.users.live(id.as_str()).is_ok(),
+                Member::Group(id) => self.groups.live(id.as_str()).is_ok(),
+            },
+            _ => false,
         }
     }
 }

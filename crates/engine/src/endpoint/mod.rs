@@ -31,7 +31,7 @@ use crate::directory::resource::{group_type, user_type};
 use crate::{Context, Engine, EngineError};
 
 pub use reindex::reindex;
-pub use reply::{Note, Object, Reply, scim_error};
+pub use reply::{Note, Object, Reply, scim_error, with_trace};
 
 /// Bulk operations in one request at most.
 pub const MAX_BULK_OPERATIONS: usize = 1_000;
