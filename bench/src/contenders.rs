@@ -149,7 +149,7 @@ fn lockstep(binary: &Path, folder: &Path) -> Result<(Child, Target)> {
     let made: serde_json::Value =
         serde_json::from_str(&run(&["-o", "json", "connection", "add", "generic", "bench"])?)?;
     // The limits of a token are not what is measured.
-    run(&["connection", "set", "bench", "--requests-per-second", "1000000", "--concurrency", "1000"])?;
+    run(&["connection", "set", "bench", "--rate", "100000", "--concurrency", "1000"])?;
     let mut child =
         command(&["serve", "--listen", "127.0.0.1:0", "--quiet"]).stdout(Stdio::piped()).spawn()?;
     let mut said = String::new();
@@ -173,7 +173,8 @@ fn scim2_server(folder: &Path) -> Result<(Child, Target)> {
     });
     std::fs::write(&config, document.to_string())?;
     let port = free_port()?;
-    let child = Command::new(".prove/judges/bin/scim2-server")
+    let child = Command::new(".prove/judges/bin/python")
+        .args(["-B", "scripts/proofs/endpoint/scim2_app.py"])
         .args(["--port", &port.to_string(), "--bearer-token", TOKEN, "--service-provider-config"])
         .arg(config)
         .stdin(Stdio::null())

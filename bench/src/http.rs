@@ -89,17 +89,22 @@ impl Client {
         Self { target: target.clone(), sender: None }
     }
 
-    /// Sends one request and reads its answer to the end.
+    /// Sends one request and reads its answer to the end. A connection that was closed while nobody used it is replaced.
     pub async fn send(&mut self, request: &Request) -> Result<Answer> {
-        if self.sender.as_ref().is_none_or(SendRequest::is_closed) {
-            self.sender = None;
+        if let Some(mut sender) = self.sender.take()
+            && sender.ready().await.is_ok()
+        {
+            match self.send_on(sender, request).await {
+                Err(error) if closed_before(error.as_ref()) => {}
+                other => return other,
+            }
         }
-        let mut sender = match self.sender.take() {
-            Some(sender) => sender,
-            None => self.connect().await?,
-        };
+        let sender = self.connect().await?;
+        self.send_on(sender, request).await
+    }
+
+    async fn send_on(&mut self, mut sender: SendRequest<Full<Bytes>>, request: &Request) -> Result<Answer> {
         sender.ready().await?;
-        let body = request.body.clone().unwrap_or_default();
         let mut http = hyper::Request::builder()
             .method(request.method)
             .uri(format!("{}{}", self.target.base, request.path))
@@ -109,10 +114,14 @@ impl Client {
         if request.body.is_some() {
             http = http.header("Content-Type", "application/scim+json");
         }
+        let body = request.body.clone().unwrap_or_default();
         let answer = sender.send_request(http.body(Full::new(Bytes::from(body)))?).await?;
         let status = answer.status().as_u16();
+        let closes = answer.headers().get("Connection").is_some_and(|value| value == "close");
         let body = answer.into_body().collect().await?.to_bytes();
-        self.sender = Some(sender);
+        if !closes {
+            self.sender = Some(sender);
+        }
         Ok(Answer { status, body })
     }
 
@@ -126,6 +135,11 @@ impl Client {
     }
 }
 
+/// The server had closed the connection before it saw the request.
+fn closed_before(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_closed() || error.is_canceled())
+}
+
 /// How long and how wide requests are sent.
 #[derive(Clone, Copy)]
 pub struct Load {
@@ -133,35 +147,48 @@ pub struct Load {
     pub width: usize,
     /// Requests at most.
     pub limit: usize,
-    /// No request begins after this; at least three are sent.
+    /// Requests at least, however long they take.
+    pub least: usize,
+    /// No other request begins after this.
     pub span: Duration,
 }
 
 /// What a load brought.
 #[derive(Default)]
 pub struct Sample {
-    /// Microseconds of each request, sorted.
-    pub micros: Vec<u64>,
+    /// Number and microseconds of each request, the fastest first.
+    pub requests: Vec<(usize, u64)>,
     /// How long all of it took.
     pub time: Duration,
-    /// Answers that were not what was wanted, and the first of them.
-    pub failed: usize,
-    /// The first of those.
-    pub first_failure: Option<String>,
+    /// Answers that were not what was wanted: number of the request, and what came.
+    pub failures: Vec<(usize, String)>,
 }
 
 impl Sample {
     /// Requests per second.
     pub fn rate(&self) -> f64 {
-        crate::clock::per_second(self.micros.len(), self.time)
+        crate::clock::per_second(self.requests.len(), self.time)
     }
 
     /// The time in milliseconds below which this many of a thousand requests stayed.
     pub fn per_mille(&self, part: usize) -> f64 {
-        let at = (self.micros.len() * part / 1_000).min(self.micros.len().saturating_sub(1));
+        let at = (self.requests.len() * part / 1_000).min(self.requests.len().saturating_sub(1));
         #[expect(clippy::cast_precision_loss, reason = "microseconds of a request fit")]
-        let micros = self.micros.get(at).copied().unwrap_or_default() as f64;
+        let micros = self.requests.get(at).map_or(0, |(_, micros)| *micros) as f64;
         micros / 1_000.0
+    }
+
+    /// Each `count`th request, from the one with number `at`; what one caller sent one after the other in turns.
+    #[must_use]
+    pub fn part(&self, at: usize, count: usize) -> Self {
+        let requests: Vec<(usize, u64)> =
+            self.requests.iter().filter(|(n, _)| n % count == at).copied().collect();
+        let time = Duration::from_micros(requests.iter().map(|(_, micros)| micros).sum());
+        Self {
+            requests,
+            time,
+            failures: self.failures.iter().filter(|(n, _)| n % count == at).cloned().collect(),
+        }
     }
 }
 
@@ -180,31 +207,28 @@ pub async fn drive(
             let (mut client, mut mine) = (Client::new(target), Sample::default());
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= load.limit || (n >= 3 && monotonic_micros() >= deadline) {
+                if n >= load.limit || (n >= load.least && monotonic_micros() >= deadline) {
                     return mine;
                 }
                 let request = make(n);
                 let start = monotonic_micros();
                 let answer = client.send(&request).await;
-                mine.micros.push(monotonic_micros() - start);
+                mine.requests.push((n, monotonic_micros() - start));
                 let wrong = match &answer {
                     Ok(answer) if (200..300).contains(&answer.status) && right(n, answer) => continue,
                     Ok(answer) => answer.shown(),
                     Err(error) => error.to_string(),
                 };
-                mine.failed += 1;
-                mine.first_failure
-                    .get_or_insert_with(|| format!("{} {}: {wrong}", request.method, request.path));
+                mine.failures.push((n, format!("{} {}: {wrong}", request.method, request.path)));
             }
         }
     });
     let (parts, time) = timed(callers.buffer_unordered(load.width).collect::<Vec<_>>()).await;
     let mut all = Sample { time, ..Sample::default() };
     for part in parts {
-        all.micros.extend(part.micros);
-        all.failed += part.failed;
-        all.first_failure = all.first_failure.or(part.first_failure);
+        all.requests.extend(part.requests);
+        all.failures.extend(part.failures);
     }
-    all.micros.sort_unstable();
+    all.requests.sort_unstable_by_key(|(_, micros)| *micros);
     all
 }

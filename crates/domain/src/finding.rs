@@ -214,6 +214,7 @@ fn over(exchange: &Exchange) -> Vec<Sign> {
     let named = nameless(&exchange.object_name);
     let subjects = [exchange.object.as_str(), &named].map(subject).into_iter().flatten();
     let causes = [
+        Cause::DeletedWritten,
         Cause::ConflictRepeated,
         Cause::MemberUnknown,
         Cause::GroupNested,

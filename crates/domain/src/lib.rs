@@ -26,6 +26,7 @@ pub mod plan_user;
 mod redaction;
 mod redaction_path;
 pub mod remote;
+pub mod revocation;
 pub mod signin;
 pub mod signin_pair;
 pub mod snapshot;

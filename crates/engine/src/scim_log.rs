@@ -23,6 +23,7 @@ pub async fn about_user(
             };
             Ok(LogObject {
                 kind: "user",
+                found: found.is_some(),
                 id: found.as_ref().map_or_else(|| reference.clone(), |user| user.id.to_string()),
                 name: found.map_or_else(|| reference.clone(), |user| user.user_name),
             })
@@ -45,6 +46,7 @@ pub async fn about_group(
             };
             Ok(LogObject {
                 kind: "group",
+                found: found.is_some(),
                 id: found.as_ref().map_or_else(|| reference.clone(), |group| group.id.to_string()),
                 name: found.map_or_else(|| reference.clone(), |group| group.display_name),
             })

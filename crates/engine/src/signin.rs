@@ -22,6 +22,7 @@ use store::{StoreError, Tx};
 use crate::context::{Context, Engine};
 use crate::directory::apply;
 use crate::error::EngineError;
+use crate::tasks::signin_fix;
 
 pub use load::Resemblance;
 pub use log::{LogQuery, LoggedSignin, list_log, prune_log};
@@ -313,9 +314,8 @@ fn report(request: &SigninRequest, snapshot: &Snapshot, decision: &Decision, tra
             report.answer.message =
                 Some(format!("You cannot sign in. Please give your administrator this code: {trace}"));
             report.title = Some(cause.title().to_owned());
-            let name = report.connection.as_deref().unwrap_or("CONNECTION");
-            let close = report.close.first().map_or("USER", |close| close.user_name.as_str());
-            report.fix = Some(cause.fix().replace("{app}", name).replace("{subject}", close));
+            let name = report.connection.as_deref().unwrap_or_default();
+            report.fix = Some(signin_fix(*cause, name, &evidence(request, &report)));
         }
     }
     report
@@ -340,21 +340,24 @@ fn open_task(
 ) -> Result<(), EngineError> {
     let cause = Cause::ALL.iter().find(|cause| Some(cause.code()) == report.answer.refusal.as_deref());
     let Some(cause) = cause else { return Ok(()) };
+    let finding = Finding { cause: *cause, evidence: evidence(request, report) };
+    let owner = snapshot.connection.as_ref().map_or("", |connection| connection.id.as_str());
+    let (key, id) = (topic(request), TaskId::new(context.ids.uuid()));
+    task::open_about(tx, &context.tenant, owner, (&key, "signin"), &finding, &id, context.now_ms)?;
+    Ok(())
+}
+
+fn evidence(request: &SigninRequest, report: &SigninReport) -> Value {
     let who = request.user_name().or_else(|| request.email()).unwrap_or_else(|| request.subject.clone());
-    let evidence = json!({
+    json!({
         "who": who,
         "user": report.close.first().map(|close| &close.user_name),
         "issuer": request.issuer,
         "subject": request.subject,
         "lookedFor": report.looked_for,
         "close": report.close,
-        "trace": context.trace,
-    });
-    let finding = Finding { cause: *cause, evidence };
-    let owner = snapshot.connection.as_ref().map_or("", |connection| connection.id.as_str());
-    let (key, id) = (topic(request), TaskId::new(context.ids.uuid()));
-    task::open_about(tx, &context.tenant, owner, (&key, "signin"), &finding, &id, context.now_ms)?;
-    Ok(())
+        "trace": report.answer.trace,
+    })
 }
 
 /// Names one issuer's subject in the tasks.

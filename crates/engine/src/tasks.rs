@@ -97,18 +97,17 @@ impl Places {
             .map_or("", |(cause, found)| finding_step::step(found.provider, *cause, row.subject.as_ref()));
         let whole = if connection.is_some() { "connection" } else { "app" };
         let kind = row.topic.as_deref().unwrap_or_else(|| row.subject.as_ref().map_or(whole, Subject::kind));
-        // A sign-in is about nobody of the directory yet; its fix is about whom the evidence names.
-        let named = match row.topic {
-            Some(_) => row.evidence["user"].as_str(),
-            None => subject.as_deref(),
-        };
-        Task {
-            fix: cause
+        let fix = match (cause, &row.topic) {
+            (Some(cause), Some(_)) => signin_fix(*cause, &place, &row.evidence),
+            (cause, _) => cause
                 .map_or("", |cause| cause.fix())
                 .replace("{step}", step)
-                .replace("{app}", if place.is_empty() { "CONNECTION" } else { &place })
+                .replace("{app}", &place)
                 .replace("{kind}", kind)
-                .replace("{subject}", &quoted(named.unwrap_or("USER"))),
+                .replace("{subject}", &quoted(subject.as_deref().unwrap_or("USER"))),
+        };
+        Task {
+            fix,
             id: row.id.to_string(),
             kind: kind.to_owned(),
             title: cause.map_or("", |cause| cause.title()).to_owned(),
@@ -120,6 +119,17 @@ impl Places {
             subject,
         }
     }
+}
+
+/// What to do about a sign-in. It is about nobody of the directory yet, so the names are those of the evidence.
+pub(crate) fn signin_fix(cause: Cause, connection: &str, evidence: &Value) -> String {
+    let text = |name: &str, missing: &str| quoted(evidence[name].as_str().unwrap_or(missing));
+    cause
+        .fix()
+        .replace("ISSUER", &text("issuer", "ISSUER"))
+        .replace("SUBJECT", &text("subject", "SUBJECT"))
+        .replace("{app}", if connection.is_empty() { "CONNECTION" } else { connection })
+        .replace("{subject}", &text("user", "USER"))
 }
 
 /// A name as it is typed in a command.

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     app, completion, connection, directory, group, log, plan, provision, push_group, retry, serve, signin,
-    simulate_app, status, sync, tasks, tenant, token, user, why,
+    simulate_app, status, sync, tasks, tenant, token, user, webhook, why,
 };
 use crate::error_report::{CliError, Exit};
 use crate::output::Format;
@@ -88,6 +88,8 @@ enum Command {
     Retry(retry::Arguments),
     #[command(subcommand)]
     Log(log::Command),
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     Serve(serve::Arguments),
     Status(status::Arguments),
     Completion(completion::Arguments),
@@ -142,6 +144,7 @@ async fn execute(cli: Cli) -> Result<Exit, CliError> {
         Command::Tasks(arguments) => tasks::run(&open()?, &arguments).await,
         Command::Retry(arguments) => retry::run(&open()?, &arguments).await,
         Command::Log(command) => log::run(&open()?, command).await,
+        Command::Webhook(command) => webhook::run(&open()?, command).await,
         Command::Serve(arguments) => serve::run(&open()?, arguments).await,
         Command::Status(_) => status::run(&open()?).await,
     }

@@ -41,6 +41,7 @@ Logs
   log             The SCIM log, the audit log, and the check of its chain
 
 Operate
+  webhook         Tell an app at once who was deactivated or deleted, so that it ends sessions
   status          Where everything stands
   completion      Shell completion
 

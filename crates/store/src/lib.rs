@@ -115,6 +115,22 @@ impl Store {
         }
     }
 
+    /// [`Store::write`] for many writers of the same few rows: on PostgreSQL at READ COMMITTED, so that they wait for each
+    /// other instead of being repeated. Only for closures that hold every rule by a constraint, by a conditional update, or by
+    /// an update that checks the version it read ([`Tx::out_of_date`]).
+    pub async fn change<T, E, F>(&self, mut body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite { writer, .. } => writer.write(body).await,
+            Backend::Inline(inline) => inline.write(&mut body),
+            Backend::Postgres(postgres) => postgres.run(Access::Change, body).await,
+        }
+    }
+
     /// [`Store::write`] for callers that are not async; not from inside a closure.
     pub fn write_blocking<T, E, F>(&self, body: F) -> Result<T, E>
     where
@@ -122,7 +138,7 @@ impl Store {
         T: Send + 'static,
         E: TxError + Send + 'static,
     {
-        futures::executor::block_on(self.write(body))
+        block_on(self.write(body))
     }
 
     /// Runs the closure in one consistent snapshot. A statement that writes is [`StoreError::ReadOnly`]. On SQLite it
@@ -147,11 +163,16 @@ impl Store {
         T: Send + 'static,
         E: TxError + Send + 'static,
     {
-        futures::executor::block_on(self.read(body))
+        block_on(self.read(body))
     }
 
     /// What this store has done since it was opened.
     pub fn stats(&self) -> Stats {
         self.counters.snapshot()
     }
+}
+
+/// Waits on this thread. Inside a tokio task that has used up its turn nothing would ever be ready: here that does not count.
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    futures::executor::block_on(tokio::task::unconstrained(work))
 }

@@ -18,6 +18,7 @@ pub const MIGRATIONS: &[Migration] = &[
     ("connections", include_str!("schema/0002_connections.sql")),
     ("endpoint", include_str!("schema/0003_endpoint.sql")),
     ("findings", include_str!("schema/0004_findings.sql")),
+    ("webhooks", include_str!("schema/0005_webhooks.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (\

@@ -5,7 +5,9 @@
 //! absent: I/O and clocks, which belong to whoever drives a target; and answers of our own to compare with, since a
 //! target states what holds for every input.
 
+pub mod bulk;
 pub mod csv;
+pub mod dialect;
 pub mod expression;
 pub mod filter;
 pub mod grammar;
@@ -15,6 +17,7 @@ pub mod outcome;
 mod parts;
 pub mod patch;
 pub mod path;
+pub mod query;
 pub mod random;
 pub mod resource;
 pub mod retry_after;
@@ -34,11 +37,14 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 11] = [
     Target { name: "filter", run: filter::filter, grammar: grammars::FILTER },
     Target { name: "path", run: path::path, grammar: grammars::PATH },
     Target { name: "patch", run: patch::patch, grammar: grammars::PATCH },
     Target { name: "resource", run: resource::resource, grammar: grammars::RESOURCE },
+    Target { name: "dialect", run: dialect::dialect, grammar: grammars::DIALECT },
+    Target { name: "query", run: query::query, grammar: grammars::QUERY },
+    Target { name: "bulk", run: bulk::bulk, grammar: grammars::BULK },
     Target { name: "csv", run: csv::csv, grammar: grammars::CSV },
     Target { name: "retry_after", run: retry_after::retry_after, grammar: grammars::RETRY_AFTER },
     Target { name: "expression", run: expression::expression, grammar: grammars::EXPRESSION },

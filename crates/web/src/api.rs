@@ -2,7 +2,7 @@
 
 use domain::connection::TokenScope;
 use domain::signin::SigninRequest;
-use engine::signin;
+use engine::{revocation, signin};
 use hyper::Request;
 use hyper::body::Incoming;
 use scim::ScimError;
@@ -13,6 +13,8 @@ use crate::{Server, authenticate, body};
 
 /// Bytes of a request to the API at most.
 const MAX_BYTES: usize = 64 * 1024;
+/// Events of one answer at most.
+const FEED_MAX: usize = 500;
 
 /// Answers a request below `/api/v1`.
 pub(crate) async fn answer(server: &Server, request: Request<Incoming>, path: &str) -> Answer {
@@ -40,6 +42,16 @@ async fn serve(server: &Server, request: Request<Incoming>, path: &str) -> Resul
                 .map_err(|error| engine::endpoint::scim_error(&error))?;
             Ok(json!(answered))
         }
+        ("/revocations", "GET") => {
+            let pairs = scim::query::parameters(head.uri.query().unwrap_or_default());
+            let after =
+                pairs.iter().find(|(name, _)| name == "after").map_or("", |(_, value)| value.as_str());
+            let feed = revocation::revocations(&server.engine, &principal.tenant, after, FEED_MAX)
+                .await
+                .map_err(|error| engine::endpoint::scim_error(&error))?;
+            Ok(json!(feed))
+        }
+        ("/revocations", _) => Err(ScimError::new(405, None, "GET the events here, with ?after=CURSOR")),
         ("/signin", _) => Err(ScimError::new(405, None, "POST issuer, subject and claims here")),
         _ => Err(ScimError::not_found("there is no such call in /api/v1")),
     }

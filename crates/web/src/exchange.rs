@@ -8,7 +8,7 @@ use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
-use crate::{Server, answer};
+use crate::Server;
 
 /// A request on its way to the log.
 pub(crate) struct Seen {

@@ -39,10 +39,16 @@ class Product:
             raise SystemExit(f"`lockstep {' '.join(command[1:])}` ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def connection(self, tenant: str, provider: str, name: str, *options) -> str:
-        """Makes a connection and returns its token."""
+    def connection(self, tenant: str, provider: str, name: str, *options, unlimited: bool = False) -> str:
+        """Makes a connection and returns its token; `unlimited` if the limits of a token would be in the way."""
         said = self.run("-o", "json", "--tenant", tenant, "connection", "add", provider, name, *options)
+        if unlimited:
+            self.run("--tenant", tenant, "connection", "set", name, "--rate", "100000", "--concurrency", "1000")
         return json.loads(said)["token"]
+
+    def token(self, tenant: str, *options) -> str:
+        """Makes one more token."""
+        return self.run("--tenant", tenant, "token", "create", *options).strip()
 
     def serve(self, *options) -> None:
         """Starts the server on any free port and waits until it says where it listens."""

@@ -98,7 +98,8 @@ pub fn apply(tx: &mut Tx<'_>, ctx: &mut Context, batch: &[Change]) -> Result<App
         match membership::write(tx, ctx, change)? {
             Some(record) => {
                 record.count(&mut applied);
-                if draft.is_shown(change) {
+                // A membership that does not count yet shows nowhere.
+                if record.action == "member.add" || draft.shows(&record.member) {
                     changed_groups.insert(record.object.clone());
                 }
                 records.push(record);
@@ -159,6 +160,11 @@ impl Drafts {
         })
     }
 
+    /// Whether a user or group of that id is there after the batch.
+    fn shows(&self, id: &str) -> bool {
+        self.members.contains(&UserId::new(id)) || self.users.live(id).is_ok() || self.groups.live(id).is_ok()
+    }
+
     /// The group, and the member if one is to be added, are there at this point of the batch.
     fn check_member(&self, group: &GroupId, added: Option<&Member>) -> Result<(), EngineError> {
         self.groups.live(group.as_str())?;
@@ -167,17 +173,6 @@ impl Drafts {
             Some(Member::User(id)) => self.users.live(id.as_str()).map(drop),
             Some(Member::Group(id)) => self.groups.live(id.as_str()).map(drop),
             None => Ok(()),
-        }
-    }
-
-    /// Whether a membership is seen in its group: not while the member is deleted. Only what is seen changes a version.
-    fn is_shown(&self, change: &Change) -> bool {
-        match change {
-            Change::AddMember { member, .. } | Change::RemoveMember { member, .. } => match member {
-                Member::User(id) => self.members.contains(id) || self.users.live(id.as_str()).is_ok(),
-                Member::Group(id) => self.groups.live(id.as_str()).is_ok(),
-            },
-            _ => false,
         }
     }
 }

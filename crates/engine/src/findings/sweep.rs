@@ -2,6 +2,7 @@
 
 use domain::cause::{Cause, Finding};
 use domain::connection::Connection;
+use domain::finding::merged;
 use domain::finding_state::{
     LATE_AFTER_MS, LATE_MAX, LATE_WITHIN_MS, PEERS, fades_after_ms, late_members, silence,
 };
@@ -12,8 +13,8 @@ use store::repo::task::TaskRow;
 use store::repo::{connection, group, member, task, user, watch};
 
 use super::facts::standing;
-use super::{OPEN_MAX, app_of, open, place};
-use crate::context::{Context, Engine};
+use super::{OPEN_MAX, Place, app_of, open, place};
+use crate::context::Engine;
 use crate::error::EngineError;
 
 /// Earlier users say whether being in no group is usual: those of this time before.
@@ -31,66 +32,95 @@ pub struct Swept {
     pub closed: usize,
 }
 
-/// Looks at every connection of a tenant as of `now_ms`. Cheap enough for once a minute.
+/// Looks at every connection of a tenant as of `now_ms`. Cheap enough for once a minute: what has not changed is only read.
 pub async fn sweep(engine: &Engine, tenant: &TenantId, now_ms: i64) -> Result<Swept, EngineError> {
     let owner = tenant.clone();
-    let connections = engine.read(move |tx| Ok(connection::list(tx, &owner)?)).await?;
+    let looked = engine.read(move |tx| {
+        let connections = connection::list(tx, &owner)?;
+        Ok((connections, watch::has_older(tx, &owner, now_ms - FORGET_MS)?))
+    });
+    let (connections, forget) = looked.await?;
     let mut all = Swept::default();
     for connection in connections {
-        let swept = engine
+        let owner = tenant.clone();
+        let app = app_of(&connection);
+        let found = engine.read(move |tx| look(tx, &owner, &connection, now_ms)).await?;
+        all = Swept { seen: all.seen + found.seen, closed: all.closed + found.over.len() };
+        if found.open.is_empty() && found.over.is_empty() {
+            continue;
+        }
+        engine
             .write(tenant, move |tx, context| {
                 context.now_ms = now_ms;
-                one(tx, context, &connection)
+                for (subject, finding) in &found.open {
+                    open(tx, context, &app, subject.as_ref(), finding)?;
+                }
+                for (subject, cause) in &found.over {
+                    task::close_one(tx, &context.tenant, &app, subject, cause, now_ms)?;
+                }
+                Ok(())
             })
             .await?;
-        all = Swept { seen: all.seen + swept.seen, closed: all.closed + swept.closed };
     }
-    engine
-        .write(tenant, move |tx, context| Ok(watch::forget(tx, &context.tenant, now_ms - FORGET_MS)?))
-        .await?;
+    if forget {
+        engine
+            .write(tenant, move |tx, context| Ok(watch::forget(tx, &context.tenant, now_ms - FORGET_MS)?))
+            .await?;
+    }
     Ok(all)
 }
 
-fn one(tx: &mut Tx<'_>, context: &mut Context, connection: &Connection) -> Result<Swept, EngineError> {
-    let app = app_of(connection);
-    let mut swept = Swept::default();
-    let tasks = task::of_app(tx, &context.tenant, &app, OPEN_MAX)?;
-    let call = watch::get(tx, &context.tenant, &connection.id, "call", "")?;
-    let silent = call.and_then(|call| silence(&call, connection.provider, context.now_ms));
-    if let Some(finding) = &silent {
-        let known = tasks.iter().any(|task| task.cause == finding.cause.code());
-        if !known {
-            open(tx, context, &app, None, finding)?;
+/// What a look at one connection found.
+#[derive(Default)]
+struct Found {
+    seen: usize,
+    open: Vec<(Option<Subject>, Finding)>,
+    over: Vec<Place>,
+}
+
+fn look(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    connection: &Connection,
+    now_ms: i64,
+) -> Result<Found, EngineError> {
+    let mut found = Found::default();
+    let tasks = task::of_app(tx, tenant, &app_of(connection), OPEN_MAX)?;
+    let call = watch::get(tx, tenant, &connection.id, "call", "")?;
+    let silent = call.and_then(|call| silence(&call, connection.provider, now_ms));
+    let is_silent = silent.is_some();
+    if let Some(finding) = silent {
+        found.seen += 1;
+        if !tasks.iter().any(|task| task.cause == finding.cause.code()) {
+            found.open.push((None, finding));
         }
-        swept.seen += 1;
     }
-    for (group, finding) in late(tx, context, connection)? {
+    for (group, finding) in late(tx, tenant, connection, now_ms)? {
         let subject = Subject::Group(group);
         let here = (subject.id().to_owned(), finding.cause.code().to_owned());
         let before = tasks.iter().find(|task| place(task) == here);
-        let finding = domain::finding::merged(before.map(|task| &task.evidence), finding);
+        let finding = merged(before.map(|task| &task.evidence), finding);
+        found.seen += 1;
         if before.is_none_or(|task| task.evidence != finding.evidence) {
-            open(tx, context, &app, Some(&subject), &finding)?;
+            found.open.push((Some(subject), finding));
         }
-        swept.seen += 1;
     }
     for task in &tasks {
-        if is_over(tx, context, connection, task, silent.is_some())? {
-            let (subject, cause) = place(task);
-            task::close_one(tx, &context.tenant, &app, &subject, &cause, context.now_ms)?;
-            swept.closed += 1;
+        if is_over(tx, tenant, connection, task, is_silent, now_ms)? {
+            found.over.push(place(task));
         }
     }
-    Ok(swept)
+    Ok(found)
 }
 
 /// Users of the last day who came after their group.
 fn late(
     tx: &mut Tx<'_>,
-    context: &Context,
+    tenant: &TenantId,
     connection: &Connection,
+    now: i64,
 ) -> Result<Vec<(GroupId, Finding)>, EngineError> {
-    let (tenant, now, source) = (&context.tenant, context.now_ms, connection.source());
+    let source = connection.source();
     let writes = watch::group_writes(tx, tenant, &connection.id, now - LATE_WITHIN_MS)?;
     if writes.is_empty() {
         return Ok(vec![]);
@@ -106,16 +136,16 @@ fn late(
 
 fn is_over(
     tx: &mut Tx<'_>,
-    context: &Context,
+    tenant: &TenantId,
     connection: &Connection,
     task: &TaskRow,
     silent: bool,
+    now_ms: i64,
 ) -> Result<bool, EngineError> {
     let Some(cause) = Cause::ALL.iter().find(|cause| cause.code() == task.cause) else { return Ok(false) };
-    if fades_after_ms(*cause).is_some_and(|after| context.now_ms - task.last_ms >= after) {
+    if fades_after_ms(*cause).is_some_and(|after| now_ms - task.last_ms >= after) {
         return Ok(true);
     }
-    let tenant = &context.tenant;
     let id = task.subject.as_ref().map_or("", Subject::id);
     match cause {
         Cause::ConnectionSilent => Ok(!silent),

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod connection_compare;
 mod directory;
 mod findings;
 #[cfg(test)]
@@ -19,4 +20,5 @@ mod signin;
 mod signin_race;
 mod tokens;
 mod undo;
+mod webhooks;
 mod world;

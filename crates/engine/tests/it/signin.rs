@@ -133,6 +133,19 @@ fn s17_a_declared_value_is_claimed_once() {
 }
 
 #[test]
+fn s17_a_name_that_looks_like_the_declared_value_is_not_that_value() {
+    on_each(options, |_, store| {
+        let world = World::on(store);
+        connect(&world, true, vec![]);
+        let doc = json!({"userName": "o-1", "externalId": "o-2"});
+        let create = Change::CreateUser { id: UserId::new("o-1-id"), source: "connection:entra".into(), doc };
+        world.apply(vec![create]).unwrap();
+        world.apply(vec![Change::DeleteUser { id: UserId::new("o-1-id") }]).unwrap();
+        assert_eq!(ask(&world, "s-1", ada()).outcome, Outcome::Created);
+    });
+}
+
+#[test]
 fn an_employee_number_may_be_the_declared_attribute() {
     on_each(options, |_, store| {
         let world = World::on(store);

@@ -5,7 +5,7 @@ use domain::ids::TenantId;
 use engine::tokens::{Minted, TokenRequest};
 use engine::{EngineError, connections, tenants, tokens};
 use futures::executor::block_on;
-use store::repo::{audit, token};
+use store::repo::{audit, connection, token};
 use store::testing::on_each;
 
 use crate::world::{World, options};
@@ -95,6 +95,10 @@ fn a_removed_connection_takes_its_tokens_with_it() {
         assert_eq!(block_on(connections::remove(&world.engine, &world.tenant, "okta")).unwrap(), 1);
         assert_eq!(asks(&world, gone.text.expose()), None);
         assert!(asks(&world, stays.text.expose()).is_some());
+        // A token that was made while its connection went does not become one of the whole tenant.
+        let (tenant, id) = (world.tenant.clone(), stays.token.connection.clone().unwrap());
+        world.engine.store.write_blocking(move |tx| connection::delete(tx, &tenant, &id)).unwrap();
+        assert_eq!(asks(&world, stays.text.expose()), None);
     });
 }
 

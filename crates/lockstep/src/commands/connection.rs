@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use store::repo::token::Token;
 
 use super::connection_settings::{Policies, shown};
-use super::{connection_compare, connection_setup, token};
+use super::{connection_compare, connection_setup, log_scim, token};
 use crate::error_report::{CliError, Exit};
-use crate::output::{pairs, table, time};
+use crate::output::{note, pairs, table, time};
 use crate::session::Session;
 use crate::when::{self, When};
 
@@ -84,6 +84,9 @@ pub(crate) struct AddArguments {
     /// When the token expires, for example 365d or 2028-01-31; else never
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     expires: Option<When>,
+    /// Then show the calls of the identity provider as they come, until stopped; with =N until N came
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
+    wait: Option<i64>,
     #[command(flatten)]
     policies: Policies,
 }
@@ -154,7 +157,13 @@ async fn add(session: &Session, tenant: &TenantId, arguments: AddArguments) -> R
         }
         text
     })?;
-    Ok(Exit::Done)
+    match arguments.wait {
+        None => Ok(Exit::Done),
+        Some(calls) => {
+            note(&format!("waiting for the calls of '{}'; the server must run: lockstep serve", added.name));
+            log_scim::watch(session, &added, Some(calls).filter(|calls| *calls > 0)).await
+        }
+    }
 }
 
 fn address(provider: IdentityProvider, given: Option<&str>) -> Result<String, CliError> {

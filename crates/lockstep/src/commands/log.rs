@@ -1,10 +1,10 @@
 //! `log`: the SCIM log, the sign-in log, the audit log and the check of its chain.
 
 use clap::{Args, Subcommand};
-use engine::audit_log;
 use engine::audit_log::EntryFilter;
-use engine::directory;
+use engine::{audit_log, scim_log};
 use serde_json::Value;
+use store::scim_log::LogObject;
 
 use crate::commands::{log_scim, log_signin};
 use crate::error_report::{CliError, Exit};
@@ -71,12 +71,8 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
 async fn audit(session: &Session, arguments: &AuditArguments) -> Result<Exit, CliError> {
     let tenant = session.tenant().await?;
     let object = match (&arguments.user, &arguments.group, &arguments.app) {
-        (Some(user), ..) => {
-            Some(directory::show_user(&session.engine, &tenant, user).await?.user.id.to_string())
-        }
-        (_, Some(group), _) => {
-            Some(directory::show_group(&session.engine, &tenant, group, 1).await?.group.id.to_string())
-        }
+        (Some(user), ..) => Some(known(scim_log::about_user(&session.engine, &tenant, user).await?)?),
+        (_, Some(group), _) => Some(known(scim_log::about_group(&session.engine, &tenant, group).await?)?),
         (.., Some(app)) => Some(session.app(&tenant, app).await?.id.to_string()),
         _ => None,
     };
@@ -89,6 +85,15 @@ async fn audit(session: &Session, arguments: &AuditArguments) -> Result<Exit, Cl
     let entries = audit_log::list(&session.engine, &tenant, &filter, arguments.limit as usize).await?;
     session.output.list(&entries, &HEADER, entries.iter().map(row).collect())?;
     Ok(Exit::Done)
+}
+
+/// The id of a user or group, deleted or not.
+fn known(object: LogObject) -> Result<String, CliError> {
+    if object.found {
+        return Ok(object.id);
+    }
+    Err(CliError::new("not_found", format!("there never was a {} '{}'", object.kind, object.name))
+        .next(format!("see lockstep {} list, also with --deleted", object.kind)))
 }
 
 /// The columns of [`row`].

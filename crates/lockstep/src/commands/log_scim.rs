@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use domain::connection::Connection;
 use domain::ids::TenantId;
 use engine::{audit_log, scim_log};
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(200);
 const PAGE: i64 = 500;
 
 /// Which requests.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Arguments {
     /// Only about this user (name, id or externalId; deleted ones too)
     #[arg(long, value_name = "USER", conflicts_with = "group")]
@@ -51,6 +52,26 @@ pub(crate) struct Arguments {
     /// How many at most (50; with --follow: without end)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
     limit: Option<i64>,
+}
+
+/// Shows the requests of a connection as they come, from its first one on; so many at most.
+pub(crate) async fn watch(
+    session: &Session,
+    connection: &Connection,
+    limit: Option<i64>,
+) -> Result<Exit, CliError> {
+    let arguments = Arguments {
+        connection: Some(connection.id.to_string()),
+        since: Some(time_in_utc(connection.created_ms)),
+        follow: true,
+        limit,
+        ..Arguments::default()
+    };
+    run(session, &arguments).await
+}
+
+fn time_in_utc(ms: i64) -> String {
+    time(ms).replace(' ', "T")
 }
 
 /// Runs the command.

@@ -30,4 +30,5 @@ pub(crate) mod tasks;
 pub(crate) mod tenant;
 pub(crate) mod token;
 pub(crate) mod user;
+pub(crate) mod webhook;
 pub(crate) mod why;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Engine, audit_log, endpoint, findings, tenants};
+use engine::{Engine, audit_log, endpoint, findings, tenants, webhooks};
 
 use store::scim_log::{ScimLog, ScimLogOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +17,8 @@ use crate::session::Session;
 
 /// How often committed audit entries are numbered and chained.
 const SEAL_EVERY: Duration = Duration::from_millis(500);
+/// How often webhooks are told.
+const DELIVER_EVERY: Duration = Duration::from_millis(500);
 /// How often findings that time shows are looked for.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
@@ -71,6 +73,7 @@ pub(crate) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+        () = deliver_all(session) => {}
     }
     if !arguments.quiet {
         note("stopping: requests that are under way are finished");
@@ -93,6 +96,24 @@ async fn seal_all(engine: Engine) {
         for tenant in all {
             // The next round meets the same entries.
             let _ = audit_log::seal(&engine, &tenant.id).await;
+        }
+    }
+}
+
+/// Tells webhooks who lost access, for ever.
+async fn deliver_all(session: &Session) {
+    loop {
+        tokio::time::sleep(DELIVER_EVERY).await;
+        let Ok(all) = tenants::list(&session.engine).await else { continue };
+        for tenant in all {
+            let hooks = webhooks::list(&session.engine, &tenant.id).await;
+            // Without a webhook there is nothing to open, so no key is needed or made.
+            if hooks.is_ok_and(|hooks| !hooks.is_empty())
+                && let Ok(key) = session.sealing_key().await
+            {
+                // What was not taken is tried again.
+                let _ = webhooks::deliver(&session.engine, &tenant.id, &key).await;
+            }
         }
     }
 }

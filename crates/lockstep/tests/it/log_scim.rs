@@ -145,12 +145,16 @@ fn the_audit_log_is_searched_by_actor_trace_and_time() {
     let of_trace = audit(&["--trace", trace]);
     assert!(!of_trace.is_empty() && of_trace.iter().all(|entry| entry["trace"] == trace));
     assert_eq!(audit(&["--limit", "1"]).len(), 1);
+    folder.ok(&["user", "delete", "ada@acme.example"]);
+    assert_eq!(audit(&["--user", "ada@acme.example"])[0]["action"], "user.delete", "of a deleted user, too");
+    let unknown = folder.run(&["log", "audit", "--user", "nobody"]);
+    assert!(unknown.code == 1 && unknown.err.contains("never was a user 'nobody'"), "{}", unknown.err);
 }
 
 /// A process that follows the log and prints JSON lines.
 fn follower(folder: &Folder, arguments: &[&str]) -> Child {
     let mut command = folder.command();
-    command.args(arguments).args(["-o", "json", "log", "scim", "--follow"]);
+    command.args(["-o", "json", "log", "scim", "--follow"]).args(arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
@@ -222,7 +226,8 @@ fn a_follower_in_another_process_prints_each_of_1000_requests_once_on_postgresql
 fn a_follower_waits_for_a_log_that_is_not_there_yet_and_ends_at_its_limit() {
     let folder = Folder::new();
     let (tenant, _) = directory(&folder, "lockstep.db");
-    let mut child = follower(&folder, &[]);
+    // With --since it does not matter whether the log or the follower is there first.
+    let mut child = follower(&folder, &["--since", "1h"]);
     let mut seen = lines(&mut child);
     let log = log(&folder, "lockstep.db");
     for number in 0..3 {
@@ -235,4 +240,24 @@ fn a_follower_waits_for_a_log_that_is_not_there_yet_and_ends_at_its_limit() {
     let table = folder.ok(&["log", "scim", "--follow", "--since", "1h", "--limit", "2"]).out;
     assert_eq!(table.lines().count(), 3, "a header and two lines: {table}");
     assert!(table.starts_with("TIME"));
+}
+
+#[test]
+fn a_webhook_shows_its_secret_once_and_is_removed_by_its_address() {
+    let folder = Folder::new();
+    directory(&folder, "lockstep.db");
+    let refused = folder.run(&["webhook", "add", "http://127.0.0.1:9/events"]);
+    assert!(refused.code == 1 && refused.err.contains("--allow-private"), "{}", refused.err);
+    assert_eq!(folder.ok(&["-o", "json", "webhook", "deliver"]).json()["delivered"], 0);
+    assert!(!folder.path().join("lockstep.db.key").exists(), "no key is made for nothing");
+    let url = "http://127.0.0.1:9/events";
+    let added = folder.ok(&["-o", "json", "webhook", "add", url, "--allow-private"]).json();
+    let secret = added["secret"].as_str().unwrap().to_owned();
+    assert_eq!(secret.len(), 64);
+    folder.ok(&["user", "deactivate", "ada@acme.example"]);
+    assert_eq!(folder.run(&["webhook", "deliver"]).code, 3, "nobody listens there: it is tried again");
+    let listed = folder.ok(&["webhook", "list"]).out;
+    assert!(listed.contains(url) && listed.contains("1 tries") && !listed.contains(&secret), "{listed}");
+    folder.ok(&["webhook", "remove", url]);
+    assert_eq!(folder.ok(&["webhook", "list"]).out, "(none)\n");
 }

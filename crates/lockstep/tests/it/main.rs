@@ -5,13 +5,16 @@
 mod architecture;
 mod bad_inputs;
 mod bench;
+mod connections;
 mod demo;
 mod directory;
+mod endpoint_logs;
 mod exit_codes;
 mod help;
 mod log_scim;
 mod postgres;
 mod quickstart;
 mod readme;
+mod serving;
 mod situations;
 mod why_fixtures;

@@ -23,6 +23,11 @@ statement!(
      FROM audit WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3"
 );
 statement!(
+    REVOKED_AFTER,
+    "SELECT id, at_ms, actor, action, object_kind, object, app, trace, before_text, after_text, salt, seq, chain, digest
+     FROM audit WHERE tenant = $1 AND seq > $2 AND action IN ('user.deactivate', 'user.delete') ORDER BY seq LIMIT $3"
+);
+statement!(
     LIST,
     "SELECT id, at_ms, actor, action, object_kind, object, app, trace, before_text, after_text, salt, seq, chain, digest
      FROM audit WHERE tenant = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
@@ -106,6 +111,16 @@ pub fn sealed_after(
     limit: i64,
 ) -> Result<Vec<Recorded>, StoreError> {
     tx.rows(&SEALED_AFTER, &[tenant.as_str().into(), seq.into(), limit.into()], read)
+}
+
+/// Sealed entries after `seq` that take access away from a user, in their order.
+pub fn revoked_after(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    seq: i64,
+    limit: i64,
+) -> Result<Vec<Recorded>, StoreError> {
+    tx.rows(&REVOKED_AFTER, &[tenant.as_str().into(), seq.into(), limit.into()], read)
 }
 
 /// Entries before the id `before` (empty: from the newest), newest first; of one object if named.

@@ -18,6 +18,7 @@ statement!(
        last_ms = excluded.last_ms, usual_ms = excluded.usual_ms"
 );
 statement!(FORGET, "DELETE FROM watch WHERE tenant = $1 AND last_ms < $2 AND kind <> 'call'");
+statement!(OLDER, "SELECT 1 FROM watch WHERE tenant = $1 AND last_ms < $2 AND kind <> 'call' LIMIT 1");
 statement!(
     GROUP_WRITES,
     "SELECT w.object, g.display_name, w.last_ms FROM watch w JOIN grp g ON g.tenant = w.tenant AND g.id = w.object
@@ -82,6 +83,11 @@ pub fn put(
         watched.usual_ms.into(),
     ];
     tx.later(&PUT, &params)
+}
+
+/// Whether there are refusals or group writes from before a time.
+pub fn has_older(tx: &mut Tx<'_>, tenant: &TenantId, before_ms: i64) -> Result<bool, StoreError> {
+    Ok(tx.optional(&OLDER, &[tenant.as_str().into(), before_ms.into()], |_| Ok(()))?.is_some())
 }
 
 /// Forgets refusals and group writes from before a time.

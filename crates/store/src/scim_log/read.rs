@@ -90,6 +90,8 @@ pub struct LogObject {
     pub kind: &'static str,
     /// Its id, or empty.
     pub id: String,
+    /// There is or was such an object.
+    pub found: bool,
     /// Its user name or display name: finds refused requests that created nothing.
     pub name: String,
 }

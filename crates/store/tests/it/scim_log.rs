@@ -83,7 +83,7 @@ fn records_are_read_back_newest_first_and_by_every_filter() {
         let everything = LogFilter::of(&tenant());
         assert_eq!(numbers(&all(reader, &everything)), [2, 1], "{name}");
         assert_eq!(all(reader, &everything)[1].exchange, first, "{name}");
-        let ada = |id: &str| LogObject { kind: "user", id: id.into(), name: "ADA".into() };
+        let ada = |id: &str| LogObject { kind: "user", found: true, id: id.into(), name: "ADA".into() };
         let narrowed = [
             (LogFilter { status: Some("4xx".parse().unwrap()), ..everything.clone() }, vec![2]),
             (LogFilter { status: Some("200".parse().unwrap()), ..everything.clone() }, vec![1]),

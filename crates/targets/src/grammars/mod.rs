@@ -1,7 +1,9 @@
 //! The grammars of the targets: mostly well formed, with wrong names, types and places strewn in.
 
+mod endpoint;
 mod formats;
 
+pub(crate) use endpoint::{BULK, DIALECT, QUERY};
 pub(crate) use formats::{CSV, EXPRESSION, OUTCOME, RETRY_AFTER};
 
 use crate::grammar::Grammar;

@@ -47,6 +47,15 @@ fn nested_json_is_survived_wherever_json_is_read() {
                     ("path", format!("emails.value\0{user}")),
                     ("patch", format!("{body}\0{user}")),
                     ("resource", user.clone()),
+                    ("dialect", body.clone()),
+                    ("dialect", user.clone()),
+                    ("query", format!("count=1\0{user}\0{user}")),
+                    (
+                        "bulk",
+                        format!(
+                            "{{\"Operations\":[{{\"method\":\"POST\",\"path\":\"/Users\",\"bulkId\":\"a\",\"data\":{user}}}]}}"
+                        ),
+                    ),
                     ("csv", format!("j{user}\n{value}\n")),
                     ("expression", format!("user | tojson\0{user}")),
                     ("outcome", format!("200\0\0\0\0{user}")),
@@ -100,6 +109,7 @@ fn long_lists_are_survived() {
             ("filter", format!("emails[type eq \"home\" or not (value sw \"1\")]\0{{\"emails\":[{list}]}}")),
             ("patch", format!("{{\"Operations\":[{add},{operation},{add}]}}")),
             ("resource", format!("{{\"userName\":\"a\",\"emails\":[{list}]}}")),
+            ("dialect", format!("{{\"Operations\":[{add},{operation},{add}]}}")),
             ("outcome", format!("200\0\0\0\0{{\"totalResults\":2000,\"Resources\":[{list}]}}")),
             (
                 "csv",

@@ -35,11 +35,12 @@ pub(crate) async fn begin(client: &Client, body: &str) -> TcpStream {
         let head = head(client, "/Users", &format!("Content-Length: {}", body.len()));
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&body.as_bytes()[..1]).await.unwrap();
+        let mut seen = [0];
         while client.get("/Users?count=0").await.status != 429 {
             tokio::select! {
                 biased;
                 // A look had the place when it came: it was refused itself.
-                _ = stream.peek(&mut [0]) => continue 'again,
+                _ = stream.peek(&mut seen) => continue 'again,
                 () = std::future::ready(()) => {}
             }
         }

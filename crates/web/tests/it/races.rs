@@ -116,6 +116,24 @@ fn of_many_writers_with_one_version_one_wins() {
 }
 
 #[test]
+fn of_many_members_added_to_one_version_one_wins() {
+    on_both(async |world| {
+        let ids = users(&world, WRITERS).await;
+        let made = world.post("/Groups", group("g", &[])).await.expect(201);
+        let (path, version) = (format!("/Groups/{}", made.id()), made.version());
+        let add = |id: &String| {
+            let (client, path, version) = (world.client.clone(), path.clone(), version.clone());
+            let body = json!({"schemas": [scim::urn::PATCH_OP], "Operations": [
+                {"op": "add", "path": "members", "value": [{"value": id}]}]});
+            async move { client.ask("PATCH", &path).header("if-match", &version).body(&body).send().await }
+        };
+        let done = all(ids.iter().map(add)).await;
+        assert_eq!(count(&done, 200, &[412]), 1);
+        assert_eq!(world.get(&path).await.values("members").len(), 1);
+    });
+}
+
+#[test]
 fn patches_of_one_user_add_up() {
     on_both(async |world| {
         let path = format!("/Users/{}", world.user("ada").await);
