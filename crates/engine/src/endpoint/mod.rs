@@ -14,6 +14,7 @@ mod reindex;
 mod render;
 mod reply;
 mod scan;
+mod settle;
 mod users;
 
 use std::sync::Arc;
@@ -246,6 +247,7 @@ fn delete(
         Kind::User => Change::DeleteUser { id: UserId::new(id) },
         Kind::Group => Change::DeleteGroup { id: domain::ids::GroupId::new(id) },
     };
-    crate::directory::apply(tx, ctx, &[change])?;
+    let basis = settle::Basis { kind, stored: &stored, members: request.if_match.is_some() };
+    settle::apply_to(tx, ctx, &basis, &[change])?;
     Ok(Reply { status: 204, object: Some(object), ..Reply::default() })
 }

@@ -134,6 +134,32 @@ fn of_many_members_added_to_one_version_one_wins() {
 }
 
 #[test]
+fn of_many_member_lists_one_stays() {
+    on_both(async |world| {
+        let ids = users(&world, 16).await;
+        let path = format!("/Groups/{}", world.group("g", &[]).await);
+        for round in 0..4 {
+            let write = |at: usize| {
+                let (client, path, id) = (world.client.clone(), path.clone(), ids[at].clone());
+                async move {
+                    if (at + round) % 2 == 0 {
+                        client.put(&path, group("g", &[&id])).await
+                    } else {
+                        let value = json!([{"value": id}]);
+                        client
+                            .patch(&path, json!([{"op": "replace", "path": "members", "value": value}]))
+                            .await
+                    }
+                }
+            };
+            let done = all((0..16).map(write)).await;
+            assert_eq!(count(&done, 200, &[]), 16);
+            assert_eq!(world.get(&path).await.values("members").len(), 1, "the list that was written last");
+        }
+    });
+}
+
+#[test]
 fn patches_of_one_user_add_up() {
     on_both(async |world| {
         let path = format!("/Users/{}", world.user("ada").await);
