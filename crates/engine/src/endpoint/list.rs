@@ -9,7 +9,7 @@ use store::Tx;
 use store::repo::resource::{self, Order, Stored};
 
 use super::cursor::{Cursor, cut, fingerprint};
-use super::narrow::{Candidates, narrow};
+use super::narrow::{Candidates, is_key, narrow};
 use super::reply::Reply;
 use super::scan::{Test, walk};
 use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, render, type_of};
@@ -30,21 +30,17 @@ pub(super) async fn run(
         Some(kind) => of_kind(tx, &call, kind, &query),
         None => of_all(tx, &call, &query),
     };
-    if short {
-        return engine.read(body).await;
-    }
-    let store = engine.store.clone();
-    tokio::task::spawn_blocking(move || store.read_blocking(body))
-        .await
-        .map_err(|_| EngineError::from(ScimError::new(500, None, "the list could not be read")))?
+    if short { engine.read(body).await } else { engine.store.read_long(body).await }
 }
 
 /// A look-up by a key reads a few rows: a hop to another thread would cost more.
 fn is_short(query: &ListQuery) -> bool {
-    let equals = query.filter.as_deref().is_some_and(|filter| {
-        filter.len() < 512 && filter.contains(" eq ") && !filter.contains(" or ") && !filter.contains(" OR ")
-    });
-    equals && query.sort_by.is_none()
+    let filter = query.filter.as_deref().filter(|text| text.len() < 512).map(Filter::parse);
+    match filter {
+        Some(Ok(Filter::And(terms))) => terms.iter().any(is_key),
+        Some(Ok(term)) => is_key(&term),
+        _ => false,
+    }
 }
 
 /// One kind's part of a query, read and checked.
