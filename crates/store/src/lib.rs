@@ -156,6 +156,26 @@ impl Store {
         }
     }
 
+    /// [`Store::read`] for what may take long: never on the caller's thread, but for an inline store.
+    pub async fn read_long<T, E, F>(&self, mut body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite { .. } => {
+                let store = self.clone();
+                let task = tokio::task::spawn_blocking(move || match &*store.backend {
+                    Backend::Sqlite { readers, .. } => readers.read(&mut body),
+                    _ => Err(StoreError::Closed.into()),
+                });
+                task.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+            }
+            Backend::Inline(_) | Backend::Postgres(_) => self.read(body).await,
+        }
+    }
+
     /// [`Store::read`] for callers that are not async; not from inside a closure.
     pub fn read_blocking<T, E, F>(&self, body: F) -> Result<T, E>
     where
