@@ -70,6 +70,10 @@ causes! {
         "See every value with lockstep app mapping {app} --user {subject}, then mend the mapping or the user.";
     GuardHeld, "guard.held", "More destructive effects are due than the deletion guard allows.",
         "Look at them with lockstep plan {app}. If they are meant: lockstep plan {app} --approve.";
+    SeatsLow, "seats.low", "Most seats of this tenant are in use.",
+        "See how many with lockstep tenant show {app}. Deactivate who has left, or raise the limit: lockstep tenant set {app} --seats N. This closes below 80 %.";
+    SeatsExhaustedHere, "seats.exhausted_here", "The seats of this tenant do not suffice: somebody who would become active was refused.",
+        "Deactivate who has left, or raise the limit: lockstep tenant set {app} --seats N. The identity provider then has to send the refused users again. Deactivations keep flowing.";
     MemberUnknown, "endpoint.member_unknown", "A group was sent with a member that was never created here, so the whole request was refused.",
         "The user must be created before the membership is sent. {step} This closes when the group is accepted.";
     MemberLate, "endpoint.member_late", "A group was written shortly before users who may belong to it were created, and they are in no group of this connection.",

@@ -27,6 +27,7 @@ mod redaction;
 mod redaction_path;
 pub mod remote;
 pub mod revocation;
+pub mod seats;
 pub mod signin;
 pub mod signin_pair;
 pub mod snapshot;

@@ -15,6 +15,7 @@ mod log_scim;
 mod postgres;
 mod quickstart;
 mod readme;
+mod seats;
 mod serving;
 mod situations;
 mod why_fixtures;

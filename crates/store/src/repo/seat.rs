@@ -1,6 +1,7 @@
 //! Seats of a tenant: a limit on active users that no commit exceeds.
 
 use domain::ids::TenantId;
+use domain::seats::SeatUse;
 
 use crate::{StoreError, Tx, statement};
 
@@ -15,18 +16,9 @@ statement!(CLEAR, "DELETE FROM seat WHERE tenant = $1");
 statement!(TAKE, "UPDATE seat SET used = used + $2 WHERE tenant = $1 AND used + $2 <= seats");
 statement!(FREE, "UPDATE seat SET used = used - $2 WHERE tenant = $1");
 
-/// The limit of a tenant and how much of it is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seats {
-    /// The limit.
-    pub seats: i64,
-    /// Active users.
-    pub used: i64,
-}
-
 /// The limit, if there is one.
-pub fn get(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Option<Seats>, StoreError> {
-    tx.optional(&GET, &[tenant.as_str().into()], |row| Ok(Seats { seats: row.int(0)?, used: row.int(1)? }))
+pub fn get(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Option<SeatUse>, StoreError> {
+    tx.optional(&GET, &[tenant.as_str().into()], |row| Ok(SeatUse { limit: row.int(0)?, used: row.int(1)? }))
 }
 
 /// Sets the limit and counts what is used; more may be used than the limit allows.

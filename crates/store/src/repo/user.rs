@@ -83,6 +83,7 @@ statement!(
     select!("AND source = $2 AND id > $3 AND active AND deleted_ms IS NULL ORDER BY id LIMIT $4")
 );
 statement!(COUNT, "SELECT COUNT(*) FROM usr WHERE tenant = $1 AND deleted_ms IS NULL");
+statement!(COUNT_ACTIVE, "SELECT COUNT(*) FROM usr WHERE tenant = $1 AND active AND deleted_ms IS NULL");
 statement!(
     COUNT_ACTIVE_OF,
     "SELECT COUNT(*) FROM usr WHERE tenant = $1 AND source = $2 AND active AND deleted_ms IS NULL"
@@ -251,6 +252,11 @@ pub fn list_active_of(
 /// How many users are not deleted.
 pub fn count(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
     tx.one(&COUNT, &[tenant.as_str().into()], |row| row.int(0))
+}
+
+/// How many users are active.
+pub fn count_active(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
+    tx.one(&COUNT_ACTIVE, &[tenant.as_str().into()], |row| row.int(0))
 }
 
 /// How many users of one source are active.

@@ -21,9 +21,10 @@ const BIG: [&str; 14] = [
 ];
 
 /// Statements that answer a question about everything, by the end of their names.
-const MEANT_TO: [&str; 46] = [
+const MEANT_TO: [&str; 47] = [
     // Lists and figures that a person asks for.
     "user::COUNT",
+    "user::COUNT_ACTIVE",
     "group::COUNT",
     "member::COUNT",
     "member::NESTED",
