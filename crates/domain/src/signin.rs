@@ -327,7 +327,12 @@ fn pending_rename(
         .filter_map(|email| email.get("value")?.as_str())
         .collect();
     let asserted = request.email()?;
-    let first = emails.first()?;
-    let has = emails.iter().any(|email| scim::fold(email) == scim::fold(&asserted));
-    (!has).then(|| pending("emails", first, asserted.clone()))
+    // Without an address in the directory the user name is one, as a rule.
+    let (attribute, held) = match emails.as_slice() {
+        [] if user.user_name.contains('@') => ("userName", vec![user.user_name.as_str()]),
+        _ => ("emails", emails),
+    };
+    let first = held.first()?;
+    let has = held.iter().any(|email| scim::fold(email) == scim::fold(&asserted));
+    (!has).then(|| pending(attribute, first, asserted.clone()))
 }

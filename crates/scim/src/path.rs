@@ -24,6 +24,9 @@ pub struct AttrPath {
 /// The longest path, in bytes, that is looked at.
 pub(crate) const MAX_PATH_LENGTH: usize = 8 * 1024;
 
+/// The longest name, in characters, that a message shows whole: a URN and an attribute fit well.
+const MAX_SHOWN: usize = 160;
+
 impl AttrPath {
     /// Reads a path. URNs contain dots and colons (`2.0:User`), so the attribute begins after the last colon.
     pub fn parse(text: &str) -> Result<Self, ScimError> {
@@ -73,6 +76,14 @@ impl FromStr for AttrPath {
 
     fn from_str(text: &str) -> Result<Self, ScimError> {
         Self::parse(text)
+    }
+}
+
+/// A name or path as a message shows it: hostile input must not come back as a long message.
+pub(crate) fn shown(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::{ScimError, ScimType};
-use crate::path::{AttrPath, member};
+use crate::path::{AttrPath, is_core, member};
 use crate::project::project;
 use crate::resource_type::ResourceType;
 use crate::schema::Returned;
@@ -120,8 +120,7 @@ impl Projection {
     pub fn wants(&self, rt: &ResourceType, top_level_attribute: &str) -> bool {
         let returned = rt.top_level(top_level_attribute).map_or(Returned::Default, |found| found.returned);
         let names = |path: &AttrPath| {
-            path.attr.eq_ignore_ascii_case(top_level_attribute)
-                && path.urn.as_deref().is_none_or(|urn| urn.eq_ignore_ascii_case(&rt.schema.id))
+            path.attr.eq_ignore_ascii_case(top_level_attribute) && path.urn.as_deref().is_none_or(is_core)
         };
         match returned {
             Returned::Always => true,
@@ -364,6 +363,8 @@ mod tests {
         assert!(wants("excludedAttributes=members.display", "members"));
         assert!(wants("attributes=urn:ietf:params:scim:schemas:core:2.0:Group:members", "members"));
         assert!(!wants("attributes=urn:example:ext:members", "members"));
+        // As the projection sees it, which asks only whether a URN is one of the core schemas.
+        assert!(wants("attributes=urn:ietf:params:scim:schemas:core:2.0:User:members", "members"));
         assert!(wants("excludedAttributes=id", "id"));
         assert!(!read("attributes=password").unwrap().projection.wants(&ResourceType::user(), "password"));
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::datetime::parse_datetime;
 use crate::error::{ScimError, ScimType};
-use crate::path::member;
+use crate::path::{member, shown};
 pub use crate::project::project;
 use crate::resource_type::ResourceType;
 use crate::schema::{Attribute, AttributeType, Mutability};
@@ -178,7 +178,7 @@ fn normalise_members<'a, 'g>(
     let mut members = Map::new();
     for (name, value) in given {
         let attribute =
-            attribute_of(name).ok_or_else(|| Misfit::syntax("is unknown to the schema").at(name))?;
+            attribute_of(name).ok_or_else(|| Misfit::syntax("is unknown to the schema").at(&shown(name)))?;
         // RFC 7644 sections 3.3 and 3.5.1: what clients say about readOnly attributes is ignored.
         if attribute.mutability == Mutability::ReadOnly {
             continue;

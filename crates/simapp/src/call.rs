@@ -80,7 +80,7 @@ impl Call {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => read_target(rest),
             _ => Target::Unknown,
         };
-        Self { verb, target, query: read_query(query), body: read_body(&request.body) }
+        Self { verb, target, query: scim::query::parameters(query), body: read_body(&request.body) }
     }
 
     /// The first query parameter with this name (compared without case).
@@ -164,7 +164,7 @@ impl Kind {
 }
 
 fn read_target(rest: &str) -> Target {
-    let mut parts: Vec<String> = rest.split('/').skip(1).map(|part| decode(part, false)).collect();
+    let mut parts: Vec<String> = rest.split('/').skip(1).map(decode).collect();
     // `/Users/?…` is what some clients send for a list.
     if parts.len() > 1 && parts.last().is_some_and(String::is_empty) {
         parts.pop();
@@ -191,17 +191,6 @@ fn read_target(rest: &str) -> Target {
     }
 }
 
-fn read_query(query: &str) -> Vec<(String, String)> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name, true), decode(value, true))
-        })
-        .collect()
-}
-
 fn read_body(body: &[u8]) -> Result<Value, ScimError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
@@ -210,8 +199,8 @@ fn read_body(body: &[u8]) -> Result<Value, ScimError> {
         .map_err(|error| ScimError::invalid_syntax(format!("the body is no JSON: {error}")))
 }
 
-/// Percent-decoding; broken escapes stay as they are, bytes that are no UTF-8 become U+FFFD.
-fn decode(text: &str, plus_is_space: bool) -> String {
+/// Percent-decoding of a part of the path; broken escapes stay as they are, bytes that are no UTF-8 become U+FFFD.
+fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -222,7 +211,7 @@ fn decode(text: &str, plus_is_space: bool) -> String {
             out.push(byte);
             at += 3;
         } else {
-            out.push(if plus_is_space && bytes[at] == b'+' { b' ' } else { bytes[at] });
+            out.push(bytes[at]);
             at += 1;
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::turn::View;
 use crate::wire::Response;
-use scim::{ListResponse, ResourceType, Schema, ScimError, urn};
+use scim::{ListResponse, ScimError, urn};
 use serde_json::{Value, json};
 
 pub(crate) fn service_provider_config(view: View<'_>) -> Response {
@@ -28,21 +28,21 @@ pub(crate) fn service_provider_config(view: View<'_>) -> Response {
 }
 
 pub(crate) fn schemas(view: View<'_>, id: Option<&str>) -> Result<Response, Response> {
-    let types = [&view.types.user, &view.types.group];
+    let (types, base) = ([&view.types.user, &view.types.group], base(view));
     let all = types.iter().flat_map(|rt| std::iter::once(&rt.schema).chain(&rt.extensions));
     let found: Vec<Value> = all
         .filter(|schema| id.is_none_or(|id| schema.id.eq_ignore_ascii_case(id)))
-        .map(|schema| show_schema(view, schema))
+        .map(|schema| scim::discovery::schema(&base, schema))
         .collect();
     answer(found, id)
 }
 
 pub(crate) fn resource_types(view: View<'_>, name: Option<&str>) -> Result<Response, Response> {
-    let types = [&view.types.user, &view.types.group];
+    let (types, base) = ([&view.types.user, &view.types.group], base(view));
     let found: Vec<Value> = types
         .iter()
         .filter(|rt| name.is_none_or(|name| rt.name == name))
-        .map(|rt| show_resource_type(view, rt))
+        .map(|rt| scim::discovery::resource_type(&base, rt))
         .collect();
     answer(found, name)
 }
@@ -58,25 +58,6 @@ fn answer(mut found: Vec<Value>, asked: Option<&str>) -> Result<Response, Respon
     }
 }
 
-fn show_schema(view: View<'_>, schema: &Schema) -> Value {
-    let location = format!("{}{}/Schemas/{}", view.config.public_url, view.config.base_path, schema.id);
-    let mut out = serde_json::to_value(schema).expect("a schema holds only strings, flags and lists");
-    out["schemas"] = json!([urn::SCHEMA]);
-    out["meta"] = json!({ "resourceType": "Schema", "location": location });
-    out
-}
-
-fn show_resource_type(view: View<'_>, rt: &ResourceType) -> Value {
-    let location = format!("{}{}/ResourceTypes/{}", view.config.public_url, view.config.base_path, rt.name);
-    let extensions: Vec<Value> =
-        rt.extensions.iter().map(|schema| json!({ "schema": schema.id, "required": false })).collect();
-    json!({
-        "schemas": [urn::RESOURCE_TYPE],
-        "id": rt.name,
-        "name": rt.name,
-        "endpoint": rt.endpoint,
-        "schema": rt.schema.id,
-        "schemaExtensions": extensions,
-        "meta": { "resourceType": "ResourceType", "location": location },
-    })
+fn base(view: View<'_>) -> String {
+    format!("{}{}", view.config.public_url, view.config.base_path)
 }

@@ -5,17 +5,17 @@ use crate::config::{Config, UnknownMembers};
 use crate::faults::{Change, Rules};
 use crate::group_patch::{self, member_ids};
 use crate::members::MemberEdit;
-use crate::render::{Projection, etag};
+use crate::render::etag;
 use crate::state::{Id, State};
 use crate::turn::Turn;
 use crate::users::check_if_match;
 use crate::wire::Response;
-use scim::{PatchRequest, ScimError, urn};
+use scim::{PatchRequest, Projection, ScimError, urn};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 pub(crate) fn create(turn: &mut Turn<'_>, rules: &mut Rules) -> Result<Response, Response> {
-    let projection = Projection::of_call(&turn.call)?;
+    let projection = Projection::from_parameters(&turn.call.query)?;
     let body = turn.take_body()?;
     let (doc, members) = read_group(turn, body, None)?;
     check_unique(turn, &doc, None)?;
@@ -28,14 +28,14 @@ pub(crate) fn create(turn: &mut Turn<'_>, rules: &mut Rules) -> Result<Response,
 }
 
 pub(crate) fn read(turn: &Turn<'_>, id: &str) -> Result<Response, Response> {
-    let projection = Projection::of_call(&turn.call)?;
+    let projection = Projection::from_parameters(&turn.call.query)?;
     let group = turn.state.group_at(id, turn.as_of_ms).ok_or_else(|| not_found(id))?;
     let body = turn.view().group(&group, &projection);
     Ok(Response::json(200, &body).with_header("etag", &etag(group.version)))
 }
 
 pub(crate) fn put(turn: &mut Turn<'_>, rules: &mut Rules, id: &str) -> Result<Response, Response> {
-    let projection = Projection::of_call(&turn.call)?;
+    let projection = Projection::from_parameters(&turn.call.query)?;
     find(turn, id)?;
     let body = turn.take_body()?;
     let (doc, members) = read_group(turn, body, Some(id))?;
@@ -44,7 +44,7 @@ pub(crate) fn put(turn: &mut Turn<'_>, rules: &mut Rules, id: &str) -> Result<Re
 }
 
 pub(crate) fn patch(turn: &mut Turn<'_>, rules: &mut Rules, id: &str) -> Result<Response, Response> {
-    let projection = Projection::of_call(&turn.call)?;
+    let projection = Projection::from_parameters(&turn.call.query)?;
     find(turn, id)?;
     let body = turn.take_body()?;
     let request = PatchRequest::from_json(&body)?;

@@ -4,10 +4,10 @@ use crate::app::App;
 use crate::call::Kind;
 use crate::faults::{Fault, FaultStatus};
 use crate::members::MemberEdit;
-use crate::render::Projection;
 use crate::seen::{Seen, SeenRequest};
 use crate::state::Id;
 use crate::users;
+use scim::Projection;
 use scim::{PatchPath, ScimError};
 use serde_json::Value;
 

@@ -2,11 +2,10 @@
 
 use crate::call::{Call, Kind};
 use crate::narrow::narrow;
-use crate::render::Projection;
 use crate::state::{Group, Id, User};
 use crate::turn::View;
 use crate::wire::Response;
-use scim::{Filter, ListResponse, ResourceType, ScimError};
+use scim::{Filter, ListQuery, ListResponse, Paging, Projection, ResourceType, ScimError};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,39 +22,26 @@ pub(crate) struct Query {
 impl Query {
     /// From the query parameters of a GET.
     pub(crate) fn of_call(call: &Call, max_page_size: usize) -> Result<Self, ScimError> {
-        let number = |name: &str| call.parameter(name).map(|text| read_number(name, text)).transpose();
-        Ok(Self {
-            filter: call.parameter("filter").map(Filter::parse).transpose()?,
-            start_index: start_index(number("startIndex")?),
-            count: count(number("count")?, max_page_size),
-            projection: Projection::of_call(call)?,
-        })
+        Self::new(ListQuery::from_parameters(&call.query)?, max_page_size)
     }
 
     /// From the body of a POST to `.search` (RFC 7644 section 3.4.3).
     pub(crate) fn of_body(body: &Value, max_page_size: usize) -> Result<Self, ScimError> {
-        if !body.is_object() {
-            return Err(ScimError::invalid_syntax("a search needs a body that is an object"));
-        }
-        let number = |name: &str| match body.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => read_number(name, text).map(Some),
-            Some(value) => read_number(name, &value.to_string()).map(Some),
+        Self::new(ListQuery::from_search(body)?, max_page_size)
+    }
+
+    /// This app neither sorts nor knows cursors: both are ignored, as apps do, and more than it gives is cut.
+    fn new(query: ListQuery, max_page_size: usize) -> Result<Self, ScimError> {
+        let (start, count) = match query.paging {
+            Paging::Index { start, count } => (start, count),
+            Paging::Cursor { count, .. } => (1, count),
         };
-        let names = |name: &str| {
-            let list = body.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            list.iter().filter_map(Value::as_str)
-        };
-        let filter = match body.get("filter") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) => Some(Filter::parse(text)?),
-            Some(_) => return Err(ScimError::invalid_filter("the filter must be a string")),
-        };
+        let count = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(max_page_size);
         Ok(Self {
-            filter,
-            start_index: start_index(number("startIndex")?),
-            count: count(number("count")?, max_page_size),
-            projection: Projection::new(names("attributes"), names("excludedAttributes"))?,
+            filter: query.filter.as_deref().map(Filter::parse).transpose()?,
+            start_index: usize::try_from(start).unwrap_or(usize::MAX),
+            count: count.min(max_page_size),
+            projection: query.projection,
         })
     }
 }
@@ -201,21 +187,4 @@ fn looks_at_rendered(filter: &Filter) -> bool {
         let name = name.to_ascii_lowercase();
         ["meta", "groups", "members"].iter().any(|rendered| name.contains(rendered))
     })
-}
-
-fn read_number(name: &str, text: &str) -> Result<i64, ScimError> {
-    text.trim()
-        .parse()
-        .map_err(|_| ScimError::invalid_value(format!("{name} is {text:?}, which is no whole number")))
-}
-
-/// RFC 7644 section 3.4.2.4: below 1 means 1.
-fn start_index(asked: Option<i64>) -> usize {
-    usize::try_from(asked.unwrap_or(1).max(1)).unwrap_or(usize::MAX)
-}
-
-/// RFC 7644 section 3.4.2.4: negative means 0; more than the app gives is cut.
-fn count(asked: Option<i64>, max_page_size: usize) -> usize {
-    asked
-        .map_or(max_page_size, |asked| usize::try_from(asked.max(0)).unwrap_or(usize::MAX).min(max_page_size))
 }

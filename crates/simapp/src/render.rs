@@ -1,53 +1,17 @@
 //! Resources as clients see them: the stored document with `meta`, `groups` and `members`, cut to what was asked for.
 
-use crate::call::{Call, Kind};
+use crate::call::Kind;
 use crate::state::{Group, Id, User};
 use crate::turn::View;
+use scim::Projection;
 use scim::datetime::rfc3339;
-use scim::{AttrPath, ScimError};
 use serde_json::{Value, json};
-
-/// The `attributes` and `excludedAttributes` of a request (RFC 7644 section 3.9).
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Projection {
-    attributes: Vec<AttrPath>,
-    excluded: Vec<AttrPath>,
-}
-
-impl Projection {
-    /// Reads both query parameters.
-    pub(crate) fn of_call(call: &Call) -> Result<Self, ScimError> {
-        let split = |name| call.parameter(name).unwrap_or("").split(',');
-        Self::new(split("attributes"), split("excludedAttributes"))
-    }
-
-    pub(crate) fn new<'t>(
-        attributes: impl Iterator<Item = &'t str>,
-        excluded: impl Iterator<Item = &'t str>,
-    ) -> Result<Self, ScimError> {
-        Ok(Self { attributes: paths(attributes)?, excluded: paths(excluded)? })
-    }
-
-    /// Whether the answer needs this top-level attribute, so that costly ones are not built for nothing.
-    pub(crate) fn wants(&self, name: &str) -> bool {
-        let names = |path: &AttrPath| path.attr.eq_ignore_ascii_case(name);
-        if self.attributes.is_empty() {
-            !self.excluded.iter().any(|path| path.sub.is_none() && names(path))
-        } else {
-            self.attributes.iter().any(names)
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.attributes.is_empty() && self.excluded.is_empty()
-    }
-}
 
 impl View<'_> {
     /// A user as an answer shows it.
     pub(crate) fn user(self, user: &User, projection: &Projection) -> Value {
         let mut out = user.doc.clone();
-        if self.config.render_user_groups && projection.wants("groups") {
+        if self.config.render_user_groups && projection.wants(&self.types.user, "groups") {
             let id = id_of(&user.doc);
             let groups: Vec<Value> =
                 self.state.groups_of(id).map(|group| self.group_reference(group)).collect();
@@ -56,23 +20,23 @@ impl View<'_> {
             }
         }
         out["meta"] = self.meta(Kind::Users, &user.doc, user.version, user.created_ms, user.modified_ms);
-        if projection.is_empty() {
+        if *projection == Projection::default() {
             return out;
         }
-        scim::project(&self.types.user, &out, &projection.attributes, &projection.excluded)
+        projection.apply(&self.types.user, &out)
     }
 
     /// A group as an answer shows it.
     pub(crate) fn group(self, group: &Group, projection: &Projection) -> Value {
         let mut out = group.doc.clone();
-        if projection.wants("members") {
+        if projection.wants(&self.types.group, "members") {
             out["members"] = group.members.iter().map(|id| self.member(id)).collect();
         }
         out["meta"] = self.meta(Kind::Groups, &group.doc, group.version, group.created_ms, group.modified_ms);
-        if projection.is_empty() {
+        if *projection == Projection::default() {
             return out;
         }
-        scim::project(&self.types.group, &out, &projection.attributes, &projection.excluded)
+        projection.apply(&self.types.group, &out)
     }
 
     /// One element of `members`.
@@ -126,14 +90,4 @@ pub(crate) fn etag(version: u64) -> String {
 
 fn id_of(doc: &Value) -> &str {
     doc.get("id").and_then(Value::as_str).unwrap_or_default()
-}
-
-fn paths<'t>(names: impl Iterator<Item = &'t str>) -> Result<Vec<AttrPath>, ScimError> {
-    let names = names.map(str::trim).filter(|name| !name.is_empty());
-    names
-        .map(|name| {
-            AttrPath::parse(name)
-                .map_err(|error| ScimError::invalid_value(format!("the attribute name {name:?}: {error}")))
-        })
-        .collect()
 }

@@ -2,16 +2,16 @@
 
 use crate::call::Kind;
 use crate::faults::{Change, Rules};
-use crate::render::{Projection, etag};
+use crate::render::etag;
 use crate::state::{User, is_active};
 use crate::turn::Turn;
 use crate::wire::Response;
-use scim::{PatchRequest, ScimError, urn};
+use scim::{PatchRequest, Projection, ScimError, urn};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(crate) fn create(turn: &mut Turn<'_>, rules: &mut Rules) -> Result<Response, Response> {
-    let projection = Projection::of_call(&turn.call)?;
+    let projection = Projection::from_parameters(&turn.call.query)?;
     let body = turn.take_body()?;
     let mut doc = scim::validate(&turn.types.user, &body)?;
     tidy(&mut doc, true);
@@ -24,14 +24,14 @@ pub(crate) fn create(turn: &mut Turn<'_>, rules: &mut Rules) -> Result<Response,
 }
 
 pub(crate) fn read(turn: &Turn<'_>, id: &str) -> Result<Response, Response> {
-    let projection = Projection::of_call(&turn.call)?;
+    let projection = Projection::from_parameters(&turn.call.query)?;
     let user = turn.state.user_at(id, turn.as_of_ms).ok_or_else(|| not_found(id))?;
     let body = turn.view().user(&user, &projection);
     Ok(Response::json(200, &body).with_header("etag", &etag(user.version)))
 }
 
 pub(crate) fn put(turn: &mut Turn<'_>, rules: &mut Rules, id: &str) -> Result<Response, Response> {
-    let projection = Projection::of_call(&turn.call)?;
+    let projection = Projection::from_parameters(&turn.call.query)?;
     let before = find(turn, id)?;
     let body = turn.take_body()?;
     let mut doc = scim::validate(&turn.types.user, &body)?;
@@ -42,7 +42,7 @@ pub(crate) fn put(turn: &mut Turn<'_>, rules: &mut Rules, id: &str) -> Result<Re
 }
 
 pub(crate) fn patch(turn: &mut Turn<'_>, rules: &mut Rules, id: &str) -> Result<Response, Response> {
-    let projection = Projection::of_call(&turn.call)?;
+    let projection = Projection::from_parameters(&turn.call.query)?;
     let before = find(turn, id)?;
     let body = turn.take_body()?;
     let request = PatchRequest::from_json(&body)?;
@@ -122,7 +122,7 @@ pub(crate) fn tidy(doc: &mut Value, active: bool) {
 pub(crate) fn check_if_match(turn: &Turn<'_>, version: u64) -> Result<(), Response> {
     let Some(wanted) = turn.request.header("if-match") else { return Ok(()) };
     let present = etag(version);
-    if wanted.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim() == present) {
+    if scim::etag::matches(wanted, &present) {
         return Ok(());
     }
     Err(Response::error(412, &format!("the version is {present}, not {wanted}")))

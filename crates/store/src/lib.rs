@@ -115,6 +115,22 @@ impl Store {
         }
     }
 
+    /// [`Store::write`] for many writers of the same few rows: on PostgreSQL at READ COMMITTED, so that they wait for each
+    /// other instead of being repeated. Only for closures that hold every rule by a constraint, by a conditional update, or by
+    /// an update that checks the version it read ([`Tx::out_of_date`]).
+    pub async fn change<T, E, F>(&self, mut body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        match &*self.backend {
+            Backend::Sqlite { writer, .. } => writer.write(body).await,
+            Backend::Inline(inline) => inline.write(&mut body),
+            Backend::Postgres(postgres) => postgres.run(Access::Change, body).await,
+        }
+    }
+
     /// [`Store::write`] for callers that are not async; not from inside a closure.
     pub fn write_blocking<T, E, F>(&self, body: F) -> Result<T, E>
     where

@@ -24,6 +24,8 @@ pub struct Tx<'a> {
 pub(crate) enum Access {
     Read,
     Write,
+    /// A write whose rules are held by constraints and conditional updates alone.
+    Change,
 }
 
 /// The database that a transaction runs in.
@@ -154,6 +156,13 @@ impl<'a> Tx<'a> {
                 self.note(done).map(|()| true)
             }
         }
+    }
+
+    /// What this transaction read is no longer so: it is repeated from its beginning.
+    pub fn out_of_date(&mut self, what: &str) -> StoreError {
+        let error = StoreError::Busy { detail: format!("{what} changed meanwhile") };
+        self.failed.get_or_insert(Failure { error: error.clone(), repeat: true });
+        error
     }
 
     /// Compiles a statement without running it: whether this database accepts it.

@@ -85,5 +85,5 @@ fn keeps_meaning(dialect: Dialect, lawful: &mut Option<Value>, result: Value, no
 
 fn refused(error: &ScimError) {
     assert!(matches!(error.status, 400 | 409 | 413) && !error.detail.is_empty(), "{error}");
-    assert!(error.detail.len() < 20_000, "a message stays short: {} bytes", error.detail.len());
+    assert!(error.detail.len() < 10_000, "a message stays short: {} bytes", error.detail.len());
 }

@@ -34,6 +34,12 @@ class Cluster:
         """Where Lockstep finds the database."""
         return f"postgres://postgres@{str(self.folder).replace('/', '%2F')}/lockstep"
 
+    def sessions(self) -> int:
+        """Sessions of clients that the server still has; one whose client is gone first ends what it was doing."""
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        command = [self.tools / "psql", "-h", self.folder, "-U", "postgres", "-d", "lockstep", "-tAc", asked]
+        return int(subprocess.run(list(map(str, command)), cwd="/", capture_output=True, text=True, check=True).stdout)
+
     def stop(self) -> None:
         """Stops the server and removes everything."""
         if (self.data / "postmaster.pid").exists():

@@ -87,9 +87,9 @@ class Writer:
 class Trial:
     """One database."""
 
-    def __init__(self, backend: str, database: str, args):
-        self.backend, self.random = backend, random.Random(f"{args.seed} {backend}")
-        self.product = Product(Path(args.folder) / backend, database)
+    def __init__(self, backend: str, cluster: Cluster | None, args):
+        self.backend, self.cluster, self.random = backend, cluster, random.Random(f"{args.seed} {backend}")
+        self.product = Product(Path(args.folder) / backend, cluster.url if cluster else "")
         self.product.run("tenant", "create", "acme")
         self.token = self.product.connection("acme", "generic", "crash", unlimited=True)
         self.writers = [Writer(n, random.Random(f"{args.seed} {backend} {n}")) for n in range(WRITERS)]
@@ -133,6 +133,11 @@ class Trial:
         for thread in threads:
             thread.join()
         self.missed += problems
+        # A commit that had reached PostgreSQL happens although nobody waits for it any more; only then is it decided.
+        deadline = time.monotonic() + 60
+        while self.cluster and self.cluster.sessions():
+            if time.monotonic() > deadline:
+                raise SystemExit("PostgreSQL keeps the sessions of a process that is gone")
 
     def check(self, kill: int) -> None:
         """What was acknowledged is there, what was on its way is there as a whole or not at all, and nothing else is."""
@@ -205,7 +210,7 @@ def main() -> None:
     for backend in backends:
         cluster, trial = Cluster() if backend == "postgres" else None, None
         try:
-            trial = Trial(backend, cluster.url if cluster else "", args)
+            trial = Trial(backend, cluster, args)
             trial.run(kills)
             missed += [f"{backend}: {line}" for line in trial.missed]
         finally:

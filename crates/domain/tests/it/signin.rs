@@ -95,6 +95,12 @@ fn s04_a_known_subject_signs_in_under_a_new_name_and_the_rename_is_shown_as_pend
     let moved = request(json!({"preferred_username": "ADA@acme.example", "email": "ada@new.example"}));
     let Decision::SignIn { pending, .. } = decide(&moved, &snapshot, NOW) else { panic!() };
     assert_eq!(pending.unwrap().attribute, "emails");
+    // The user name is the only address that the directory has.
+    let without = User { doc: json!({"userName": "ada@acme.example"}), ..user("u1") };
+    snapshot.known = Some(Known { user: Some(without), name: None, since_ms: None });
+    let moved = request(json!({"email": "ada@new.example"}));
+    let Decision::SignIn { pending, .. } = decide(&moved, &snapshot, NOW) else { panic!() };
+    assert_eq!(pending.unwrap().attribute, "userName");
 }
 
 #[test]

@@ -98,7 +98,10 @@ pub fn apply(tx: &mut Tx<'_>, ctx: &mut Context, batch: &[Change]) -> Result<App
         match membership::write(tx, ctx, change)? {
             Some(record) => {
                 record.count(&mut applied);
-                changed_groups.insert(record.object.clone());
+                // A membership that does not count yet shows nowhere.
+                if record.action == "member.add" || draft.shows(&record.member) {
+                    changed_groups.insert(record.object.clone());
+                }
                 records.push(record);
             }
             None => applied.unchanged += 1,
@@ -155,6 +158,11 @@ impl Drafts {
             groups: Draft::new(groups),
             members: known.into_iter().filter(|(_, _, deleted)| !deleted).map(|(id, _, _)| id).collect(),
         })
+    }
+
+    /// Whether a user or group of that id is there after the batch.
+    fn shows(&self, id: &str) -> bool {
+        self.members.contains(&UserId::new(id)) || self.users.live(id).is_ok() || self.groups.live(id).is_ok()
     }
 
     /// The group, and the member if one is to be added, are there at this point of the batch.

@@ -7,7 +7,7 @@ use domain::ids::GroupId;
 use serde_json::json;
 use store::Tx;
 use store::repo::change::ChangeKind;
-use store::repo::{group, member};
+use store::repo::{group, member, tenant};
 
 use super::record::Record;
 use crate::{Context, EngineError};
@@ -16,10 +16,12 @@ use crate::{Context, EngineError};
 pub(super) fn write(tx: &mut Tx<'_>, ctx: &Context, change: &Change) -> Result<Option<Record>, EngineError> {
     match change {
         Change::AddMember { group, member: added } => {
-            if let Member::Group(nested) = added
-                && member::would_cycle(tx, &ctx.tenant, group, nested)?
-            {
-                return Err(circle(tx, ctx, group, nested)?);
+            if let Member::Group(nested) = added {
+                // Two nestings at the same time could close a circle that neither sees.
+                tenant::one_by_one(tx, &ctx.tenant)?;
+                if member::would_cycle(tx, &ctx.tenant, group, nested)? {
+                    return Err(circle(tx, ctx, group, nested)?);
+                }
             }
             let new = member::insert(tx, &ctx.tenant, group, added)?;
             Ok(new.then(|| record("member.add", group, added)))

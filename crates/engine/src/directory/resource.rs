@@ -19,17 +19,10 @@ pub fn user_type() -> &'static ResourceType {
     TYPE.get_or_init(ResourceType::user)
 }
 
-/// The schema of groups. What a member is called follows from the member, so clients cannot set it.
+/// The schema of groups.
 pub fn group_type() -> &'static ResourceType {
     static TYPE: OnceLock<ResourceType> = OnceLock::new();
-    TYPE.get_or_init(|| {
-        let mut group = ResourceType::group();
-        let parts = group.schema.attributes.iter_mut().flat_map(|attribute| &mut attribute.sub_attributes);
-        for display in parts.filter(|part| part.name == "display") {
-            display.mutability = scim::Mutability::ReadOnly;
-        }
-        group
-    })
+    TYPE.get_or_init(ResourceType::group)
 }
 
 /// The document of a user as it may be stored; the error names the place. `active` is true unless it says otherwise.

@@ -141,9 +141,15 @@ impl Call {
     }
 }
 
-/// The types that the endpoint serves.
-pub fn resource_types() -> [&'static ResourceType; 2] {
-    [type_of(Kind::User), type_of(Kind::Group)]
+/// The types that the endpoint serves, as it publishes them. What a member is called follows from the member: a client that
+/// sends a `display` is understood, and told here that it sets nothing.
+pub fn resource_types() -> [ResourceType; 2] {
+    let mut group = type_of(Kind::Group).clone();
+    let parts = group.schema.attributes.iter_mut().flat_map(|attribute| &mut attribute.sub_attributes);
+    for display in parts.filter(|part| part.name == "display") {
+        display.mutability = scim::Mutability::ReadOnly;
+    }
+    [type_of(Kind::User).clone(), group]
 }
 
 /// The schema of a kind.
@@ -157,7 +163,7 @@ fn type_of(kind: Kind) -> &'static ResourceType {
 async fn write(engine: &Engine, call: &Call, request: Request) -> Result<Reply, EngineError> {
     let prepared = Prepared::new(call, request)?;
     let (call, context) = (call.clone(), call.context(engine));
-    engine.store.write(move |tx| prepared.run(tx, &call, &mut context.clone())).await
+    engine.store.change(move |tx| prepared.run(tx, &call, &mut context.clone())).await
 }
 
 /// A write whose body is read and normalised: what is left needs the directory.

@@ -53,11 +53,12 @@ fn in_words(task: &tasks::Task) -> String {
     // The people whom a sign-in may mean are the evidence, and they are to be compared.
     let room = if task.kind == "signin" { 2_000 } else { 300 };
     let evidence: String = task.evidence.to_string().chars().take(room).collect();
+    // A sign-in with an unknown issuer belongs nowhere.
+    let place = if task.app.is_empty() { String::new() } else { format!(" in '{}'", task.app) };
     format!(
-        "[{}] {} in '{}', since {} UTC, seen {} times\n  what: {}\n  why:  {}\n  next: {}",
+        "[{}] {}{place}, since {} UTC, seen {} times\n  what: {}\n  why:  {}\n  next: {}",
         task.cause,
         printable(&about),
-        task.app,
         time(task.since_ms),
         task.times,
         task.title,

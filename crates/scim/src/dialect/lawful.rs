@@ -7,7 +7,6 @@ use super::notes::shown;
 use crate::error::ScimError;
 use crate::filter::{Filter, Literal};
 use crate::filter_eval::Scope;
-use crate::filter_lexer::shorten;
 use crate::patch::check_schemas;
 use crate::path::member;
 use crate::resource_type::ResourceType;
@@ -37,7 +36,7 @@ fn only(object: &Map<String, Value>, known: &[&str], what: &str) -> Result<(), S
         None => Ok(()),
         Some(name) => Err(ScimError::invalid_syntax(format!(
             "{what} has no member {:?}, only {}",
-            shorten(name),
+            shown(name),
             known.join(", ")
         ))),
     }

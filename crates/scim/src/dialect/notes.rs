@@ -3,20 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Tolerated;
+pub(super) use crate::path::shown;
 
 /// The most deviations that are listed one by one.
 const MAX_LISTED: usize = 100;
-
-/// The longest name, in characters, that a note shows whole: one URN and an attribute fit well.
-const MAX_SHOWN: usize = 160;
-
-/// A name or path as a note shows it.
-pub(super) fn shown(text: &str) -> String {
-    match text.char_indices().nth(MAX_SHOWN) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
-}
 
 /// The deviations so far; each place once per quirk.
 #[derive(Default)]

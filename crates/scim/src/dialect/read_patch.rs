@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::given::{Given, Reader, Slot, Target};
-use super::notes::Notes;
+use super::notes::{Notes, shown};
 use super::quirk::Message;
 use super::{Dialect, lawful};
 use crate::error::ScimError;
@@ -76,7 +76,7 @@ fn finish(rt: &ResourceType, mut given: Given) -> Result<Option<PatchOperation>,
         return Err(ScimError::invalid_path(format!(
             "a {} has no attribute {}",
             rt.name,
-            given.path.attr_path()
+            shown(&given.path.attr_path().to_string())
         )));
     }
     given.canonical(rt);

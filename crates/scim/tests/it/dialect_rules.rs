@@ -154,6 +154,43 @@ fn more_than_the_caps_is_refused() {
     }
 }
 
+#[test]
+fn a_long_name_does_not_come_back_as_a_long_message() {
+    let (rt, name) = (ResourceType::user(), "x".repeat(40_000));
+    for dialect in ALL {
+        let resources = [
+            json!({"schemas": [urn::USER], "userName": "ida", (name.clone()): 1}),
+            json!({"schemas": [urn::USER], "userName": "ida", "emails": [{(name.clone()): 1}]}),
+            json!({"schemas": [urn::USER], "userName": "ida", (urn::ENTERPRISE_USER): {(name.clone()): 1}}),
+            json!({"schemas": [urn::USER, name.clone()], "userName": "ida"}),
+        ];
+        for resource in resources {
+            let read = normalise_resource(&rt, dialect, &resource)
+                .and_then(|(normal, notes)| validate(&rt, &normal).map(|_| notes));
+            let longest = match read {
+                Ok(notes) => notes.iter().map(|note| note.place.len() + note.note.len()).max().unwrap_or(0),
+                Err(error) => error.detail.len(),
+            };
+            assert!((1..1_000).contains(&longest), "{dialect}: {longest} bytes");
+        }
+        let mut requests = vec![
+            body(&[json!({"op": "replace", "value": {(name.clone()): 1}})]),
+            body(&[json!({"op": (name.clone()), "path": "title"})]),
+            body(&[json!({"op": "replace", "path": "title", "value": "x", (name.clone()): 1})]),
+        ];
+        requests.push(json!({"schemas": [urn::PATCH_OP], "Operations": [{"op": "remove", "path": "title"}], (name.clone()): 1}));
+        for request in requests {
+            let longest = match normalise_patch(&rt, dialect, &request) {
+                Ok((_, notes)) => {
+                    notes.iter().map(|note| note.place.len() + note.note.len()).max().unwrap_or(0)
+                }
+                Err(error) => error.detail.len(),
+            };
+            assert!((1..1_000).contains(&longest), "{dialect}: {longest} bytes");
+        }
+    }
+}
+
 /// Values of every shape, lawful and not.
 fn value() -> impl Strategy<Value = Value> {
     let simple = select(vec![

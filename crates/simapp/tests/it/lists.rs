@@ -46,6 +46,7 @@ fn paging_parameters_are_bounded_not_refused() {
         ("count=-1", 0),
         ("startIndex=3", 0),
         ("startIndex=9223372036854775807", 0),
+        ("startIndex=99999999999999999999", 0),
     ] {
         let (status, page) = client.get(&format!("/Users?{query}"));
         assert_eq!(
@@ -55,7 +56,7 @@ fn paging_parameters_are_bounded_not_refused() {
         );
     }
     assert_eq!(client.get("/Users?count=many").0, 400);
-    assert_eq!(client.get("/Users?startIndex=99999999999999999999").0, 400);
+    assert_eq!(client.get("/Users?attributes=id&excludedAttributes=name").0, 400);
 }
 
 type Verdict = fn(&Value) -> bool;

@@ -141,6 +141,7 @@ impl<'a> Pipeline<'a> {
             (true, _) => None,
             (false, Access::Read) => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
             (false, Access::Write) => Some("BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"),
+            (false, Access::Change) => Some("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
         };
         self.open = true;
         self.handle.block_on(async {

@@ -3,7 +3,7 @@
 use domain::directory::Group;
 use domain::ids::{GroupId, TenantId};
 
-use super::user::{in_32, in_chunks};
+use super::user::{changed_one, in_32, in_chunks};
 use crate::{Row, StoreError, Tx, Value, statement};
 
 macro_rules! select {
@@ -24,15 +24,17 @@ statement!(
 statement!(
     UPDATE,
     "UPDATE grp SET external_id = $3, display_name = $4, display_name_key = $5, doc = $6, modified_ms = $7,
-     version = version + 1 WHERE tenant = $1 AND id = $2"
+     version = version + 1 WHERE tenant = $1 AND id = $2 AND version = $8"
 );
 statement!(
     SET_DELETED,
-    "UPDATE grp SET deleted_ms = $3, modified_ms = $3, version = version + 1 WHERE tenant = $1 AND id = $2"
+    "UPDATE grp SET deleted_ms = $3, modified_ms = $3, version = version + 1
+     WHERE tenant = $1 AND id = $2 AND deleted_ms IS NULL"
 );
 statement!(
     SET_RESTORED,
-    "UPDATE grp SET deleted_ms = NULL, modified_ms = $3, version = version + 1 WHERE tenant = $1 AND id = $2"
+    "UPDATE grp SET deleted_ms = NULL, modified_ms = $3, version = version + 1
+     WHERE tenant = $1 AND id = $2 AND deleted_ms IS NOT NULL"
 );
 statement!(LIST_DELETED, select!("AND id > $2 AND deleted_ms IS NOT NULL ORDER BY id LIMIT $3"));
 statement!(
@@ -84,9 +86,10 @@ pub fn insert(tx: &mut Tx<'_>, tenant: &TenantId, group: &Group, now_ms: i64) ->
     tx.later(&INSERT, &params)
 }
 
-/// Writes the document and everything that follows from it; the version rises by one.
+/// Writes the document and everything that follows from it; the version rises by one. If it is not the version that the
+/// group carries any more, the transaction is repeated.
 pub fn update(tx: &mut Tx<'_>, tenant: &TenantId, group: &Group, now_ms: i64) -> Result<(), StoreError> {
-    let params: [Value; 7] = [
+    let params: [Value; 8] = [
         tenant.as_str().into(),
         group.id.as_str().into(),
         group.external_id.clone().into(),
@@ -94,18 +97,19 @@ pub fn update(tx: &mut Tx<'_>, tenant: &TenantId, group: &Group, now_ms: i64) ->
         scim::fold(&group.display_name).into(),
         group.doc.to_string().into(),
         now_ms.into(),
+        group.version.into(),
     ];
-    tx.later(&UPDATE, &params)
+    changed_one(tx, &UPDATE, &params)
 }
 
 /// Marks a group deleted; its members stay as rows and do not count.
 pub fn set_deleted(tx: &mut Tx<'_>, tenant: &TenantId, id: &GroupId, now_ms: i64) -> Result<(), StoreError> {
-    tx.later(&SET_DELETED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
+    changed_one(tx, &SET_DELETED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
 }
 
 /// Takes the mark of deletion back.
 pub fn set_restored(tx: &mut Tx<'_>, tenant: &TenantId, id: &GroupId, now_ms: i64) -> Result<(), StoreError> {
-    tx.later(&SET_RESTORED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
+    changed_one(tx, &SET_RESTORED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
 }
 
 /// Deleted groups, by id, after the id `after` (empty: from the first).

@@ -32,15 +32,17 @@ statement!(
 statement!(
     UPDATE,
     "UPDATE usr SET external_id = $3, user_name = $4, user_name_key = $5, manager_ref = $6, active = $7, doc = $8,
-     modified_ms = $9, version = version + 1 WHERE tenant = $1 AND id = $2"
+     modified_ms = $9, version = version + 1 WHERE tenant = $1 AND id = $2 AND version = $10"
 );
 statement!(
     SET_DELETED,
-    "UPDATE usr SET deleted_ms = $3, modified_ms = $3, version = version + 1 WHERE tenant = $1 AND id = $2"
+    "UPDATE usr SET deleted_ms = $3, modified_ms = $3, version = version + 1
+     WHERE tenant = $1 AND id = $2 AND deleted_ms IS NULL"
 );
 statement!(
     SET_RESTORED,
-    "UPDATE usr SET deleted_ms = NULL, modified_ms = $3, version = version + 1 WHERE tenant = $1 AND id = $2"
+    "UPDATE usr SET deleted_ms = NULL, modified_ms = $3, version = version + 1
+     WHERE tenant = $1 AND id = $2 AND deleted_ms IS NOT NULL"
 );
 statement!(LIST_DELETED, select!("AND id > $2 AND deleted_ms IS NOT NULL ORDER BY id LIMIT $3"));
 statement!(
@@ -93,6 +95,15 @@ statement!(
     "SELECT id FROM usr WHERE tenant = $1 AND manager_ref = $2 AND id > $3 AND deleted_ms IS NULL ORDER BY id LIMIT $4"
 );
 
+/// Runs an update of one row that names the state it was read in; repeats the transaction if that is no longer so.
+pub(crate) fn changed_one(
+    tx: &mut Tx<'_>,
+    statement: &'static Statement,
+    params: &[Value],
+) -> Result<(), StoreError> {
+    if tx.exec(statement, params)? == 1 { Ok(()) } else { Err(tx.out_of_date(statement.name)) }
+}
+
 /// Adds a user with the version it carries. `now_ms` becomes the time of creation.
 pub fn insert(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> Result<(), StoreError> {
     let params: [Value; 12] = [
@@ -112,9 +123,10 @@ pub fn insert(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> R
     tx.later(&INSERT, &params)
 }
 
-/// Writes the document and everything that follows from it; the version rises by one.
+/// Writes the document and everything that follows from it; the version rises by one. If it is not the version that the
+/// user carries any more, the transaction is repeated.
 pub fn update(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> Result<(), StoreError> {
-    let params: [Value; 9] = [
+    let params: [Value; 10] = [
         tenant.as_str().into(),
         user.id.as_str().into(),
         user.external_id.clone().into(),
@@ -124,18 +136,19 @@ pub fn update(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> R
         user.active.into(),
         user.doc.to_string().into(),
         now_ms.into(),
+        user.version.into(),
     ];
-    tx.later(&UPDATE, &params)
+    changed_one(tx, &UPDATE, &params)
 }
 
 /// Marks a user deleted; its memberships stay as rows and do not count.
 pub fn set_deleted(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, now_ms: i64) -> Result<(), StoreError> {
-    tx.later(&SET_DELETED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
+    changed_one(tx, &SET_DELETED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
 }
 
 /// Takes the mark of deletion back.
 pub fn set_restored(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, now_ms: i64) -> Result<(), StoreError> {
-    tx.later(&SET_RESTORED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
+    changed_one(tx, &SET_RESTORED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
 }
 
 /// Frees the keys of a user that is updated later in the same transaction, so that another may take them first.
