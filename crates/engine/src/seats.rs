@@ -54,7 +54,7 @@ pub async fn set(
     if limit.is_some_and(|limit| limit < 0) {
         return Err(EngineError::Invalid("a number of seats is 0 or more; or say none".into()));
     }
-    engine
+    let done = engine
         .write(tenant, move |tx, ctx| {
             let before = seat::get(tx, &ctx.tenant)?;
             match limit {
@@ -78,7 +78,14 @@ pub async fn set(
             }
             Ok((before, after))
         })
-        .await
+        .await?;
+    let Some(limit) = limit else { return Ok(done) };
+    // Who began before there was a limit did not count itself: counted once more.
+    let counted = engine.write(tenant, move |tx, ctx| {
+        seat::set(tx, &ctx.tenant, limit)?;
+        Ok(seat::get(tx, &ctx.tenant)?)
+    });
+    Ok((done.0, counted.await?))
 }
 
 /// Takes or frees seats where the tenant has a limit; only what takes a seat is refused.
@@ -86,17 +93,21 @@ pub(crate) fn take(tx: &mut Tx<'_>, ctx: &mut Context, change: i64) -> Result<()
     if change == 0 {
         return Ok(());
     }
-    let Some(before) = seat::get(tx, &ctx.tenant)? else { return Ok(()) };
-    let after = before.after(change);
     if change < 0 {
-        seat::free(tx, &ctx.tenant, -change)?;
-        let falls = before.warns_at().is_some() && after.warns_at().is_none();
+        let Some(after) = seat::free(tx, &ctx.tenant, -change)? else { return Ok(()) };
+        let falls = after.after(-change).warns_at().is_some() && after.warns_at().is_none();
         return note(tx, ctx, after, falls);
     }
-    if !seat::take(tx, &ctx.tenant, change)? {
-        return Err(EngineError::Seats { seats: before.limit, used: before.used, asked: change });
+    if seat::get(tx, &ctx.tenant)?.is_none() {
+        return Ok(());
     }
-    if after.warns_at() > before.warns_at() { note(tx, ctx, after, true) } else { Ok(()) }
+    // The update decides: others may have taken or freed some since the look.
+    let Some(after) = seat::take(tx, &ctx.tenant, change)? else {
+        let Some(SeatUse { limit, used }) = seat::get(tx, &ctx.tenant)? else { return Ok(()) };
+        return Err(EngineError::Seats { seats: limit, used, asked: change });
+    };
+    let rises = after.warns_at() > after.after(-change).warns_at();
+    if rises { note(tx, ctx, after, true) } else { Ok(()) }
 }
 
 /// Opens and closes what the present use shows. `moved`: a mark was passed.

@@ -89,8 +89,8 @@ impl<R: Resource> Draft<R> {
         let taken = changed.iter().map(|slot| slot.now.seats() - slot.before.as_ref().map_or(0, R::seats));
         seats::take(tx, ctx, taken.sum())?;
         let stored = || changed.iter().filter_map(|slot| Some((slot.before.as_ref()?, &slot.now)));
-        for (_, now) in stored().filter(|(before, now)| before.live() && !now.live()) {
-            now.delete_row(tx, &ctx.tenant, ctx.now_ms)?;
+        for (before, _) in stored().filter(|(before, now)| before.live() && !now.live()) {
+            before.delete_row(tx, &ctx.tenant, ctx.now_ms)?;
         }
         // Keys are released before they are taken, so that two may swap them.
         let moving: Vec<&R> = stored()

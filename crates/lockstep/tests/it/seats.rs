@@ -70,6 +70,7 @@ fn seats_hold(database: &str) {
             .unwrap()
             .iter()
             .map(|task| task["cause"].as_str().unwrap().to_owned())
+            .filter(|cause| cause.starts_with("seats."))
             .collect::<Vec<_>>()
     };
     until("the tasks", || tasks() == ["seats.low", "seats.exhausted_here"]);
@@ -112,6 +113,17 @@ fn seats_hold(database: &str) {
     // Everybody wants back in at once.
     let back = at_once(&serving, |number| ("PATCH", format!("/Users/{}", idle[number]), set_active(true)));
     assert_eq!((accepted(&back, 200).len(), active()), (SEATS, (10, 10)));
+    // A seat is freed once, also if its user is deactivated and deleted at the same time.
+    let back = accepted(&back, 200);
+    let gone = at_once(&serving, |number| {
+        let path = format!("/Users/{}", back[number % SEATS]);
+        match number / SEATS % 2 {
+            0 => ("PATCH", path, set_active(false)),
+            _ => ("DELETE", path, Value::Null),
+        }
+    });
+    assert!(gone.iter().all(|(status, _)| [200, 204, 404].contains(status)), "{gone:?}");
+    assert_eq!(active(), (0, 0));
     run(&["tenant", "set", "--seats", "none"]);
     assert!(tasks().is_empty(), "{:?}", tasks());
     client.expect(200, "PATCH", &format!("/Users/{}", ids[0]), &set_active(true));
