@@ -81,7 +81,7 @@ causes! {
     DeletedWritten, "endpoint.deleted_written", "The identity provider keeps using an object that was deleted here.",
         "To bring it back with its memberships: lockstep {kind} restore {subject}. To have it created anew instead: {step}";
     ReturnedAsNew, "endpoint.returned_as_new", "A user who was deleted here was created again and got a new id; memberships and history are still with the old one.",
-        "Look at both and join them: lockstep user merge, first with --preview; the ids are in the evidence. To have such users restored from now on: lockstep connection set {app} --restore-on-post on.";
+        "See what joining them does: lockstep user merge {new} {old} --preview; then without --preview. To have such users restored from now on: lockstep connection set {app} --restore-on-post on.";
     MemberDeleted, "endpoint.member_deleted", "A group was sent with members that were deleted here; the rest was applied and these memberships wait.",
         "If they shall come back: lockstep user restore USER for those in the evidence. If not, remove them from the group: {step}";
     ConflictRepeated, "endpoint.conflict_repeated", "The identity provider tries again and again to create what exists already, and is refused.",

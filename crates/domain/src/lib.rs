@@ -20,6 +20,7 @@ pub mod finding_state;
 pub mod finding_step;
 pub mod ids;
 pub mod mapping;
+pub mod merge;
 pub mod plan;
 mod plan_group;
 pub mod plan_user;

@@ -111,6 +111,8 @@ impl Places {
             (cause, _) => cause
                 .map_or("", |cause| cause.fix())
                 .replace("{step}", step)
+                .replace("{new}", row.evidence["new"]["id"].as_str().unwrap_or("NEW"))
+                .replace("{old}", row.evidence["deleted"]["id"].as_str().unwrap_or("OLD"))
                 .replace("{app}", &place)
                 .replace("{kind}", kind)
                 .replace("{subject}", &quoted(subject.as_deref().unwrap_or("USER"))),

@@ -3,7 +3,9 @@
 use store::{MIGRATIONS, Statement};
 
 /// Tables that grow with the directory, the queue or the history.
-const BIG: [&str; 14] = [
+const BIG: [&str; 16] = [
+    "user_merge",
+    "confirmed",
     "signin_subject",
     "signin_log",
     "lookup",
