@@ -70,13 +70,6 @@ pub async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     (result, start.elapsed())
 }
 
-/// Resident memory at its highest so far, in MiB.
-pub fn peak_memory_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0) / 1024
-}
-
 /// Rate per second.
 pub fn per_second(count: usize, time: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a count of things fits")]

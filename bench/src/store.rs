@@ -1,6 +1,7 @@
 //! Durable creates per second through the store, beside one commit per caller and plain autocommit.
 //!
-//! `cargo run --release -p bench --bin bench-store -- [SECONDS] [POSTGRES-URL]`. SQLite runs with synchronous=FULL.
+//! `cargo run --release -p bench --bin bench-store -- [SECONDS] [postgres|URL]`. SQLite runs with synchronous=FULL; with `postgres`
+//! a private PostgreSQL server is started for the run, with fsync on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,10 @@ use domain::ids::{TenantId, UserId};
 use futures::StreamExt;
 use serde_json::json;
 use store::repo::{tenant, user};
-use store::{OpenOptions, Store, StoreError};
+use store::{Location, OpenOptions, Store, StoreError};
+
+/// Connections, and callers, on PostgreSQL.
+const CONNECTIONS: usize = 64;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -37,18 +41,26 @@ async fn main() -> Result<()> {
             millis(stats.longest_hold_micros),
         );
     }
-    if let Some(url) = arguments.next() {
-        println!("PostgreSQL");
-        let autocommit = autocommit(&url, 64, span).await?;
-        println!("  64 connections, plain autocommit      {autocommit:>9.0} creates/s");
-        let options = OpenOptions { create: true, monotonic_micros, ..OpenOptions::new(1) };
-        let store = open(&url.parse()?, options)?;
-        let rate = creates(&store, 64, span).await?;
-        println!(
-            "  64 callers through the store          {rate:>9.0} creates/s  {:>5.2} times",
-            rate / autocommit
-        );
+    match arguments.next().as_deref() {
+        Some("postgres") => postgres(&store::testing::durable_postgres(), span).await,
+        Some(url) => postgres(&url.parse()?, span).await,
+        None => Ok(()),
     }
+}
+
+async fn postgres(location: &Location, span: Duration) -> Result<()> {
+    let Location::Postgres(url) = location else { return Err("this is no PostgreSQL URL".into()) };
+    println!("PostgreSQL");
+    let plain = autocommit(url, CONNECTIONS, span).await?;
+    println!("  {CONNECTIONS} connections, plain autocommit      {plain:>9.0} creates/s");
+    let options = OpenOptions { create: true, monotonic_micros, ..OpenOptions::new(1) };
+    let store = open(location, options)?;
+    let rate = creates(&store, CONNECTIONS, span).await?;
+    println!(
+        "  {CONNECTIONS} callers through the store          {rate:>9.0} creates/s  {:>5.2} times; {} repeated",
+        rate / plain,
+        store.stats().repeated
+    );
     Ok(())
 }
 

@@ -178,4 +178,25 @@ impl AppSettings {
         let share = live.saturating_mul(i64::from(self.guard_percent)) / 100;
         share.min(i64::from(self.guard_count)).max(5)
     }
+
+    /// So many live links need to be counted at most: with more of them the threshold does not rise any further.
+    pub fn guard_counts_to(&self) -> i64 {
+        let percent = i64::from(self.guard_percent).max(1);
+        i64::from(self.guard_count).max(5).saturating_mul(100) / percent + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_does_not_rise_beyond_what_is_counted() {
+        for (guard_percent, guard_count) in [(20, 500), (0, 500), (100, 3), (7, 1_000), (1, 0)] {
+            let settings = AppSettings { guard_percent, guard_count, ..AppSettings::default() };
+            let enough = settings.guard_counts_to();
+            let most = settings.guard_threshold(i64::MAX / 1_000);
+            assert_eq!(settings.guard_threshold(enough), if guard_percent == 0 { 5 } else { most });
+        }
+    }
 }

@@ -4,17 +4,19 @@ use domain::directory::User;
 use domain::ids::{AppId, GroupId, Subject, TenantId, UserId};
 use store::Tx;
 use store::repo::change::{ChangeKind, RangeChange};
-use store::repo::mark::Touch;
 use store::repo::{app, change, edge, group, link, mark, member, user};
 
 use crate::app_cache::AppCache;
 use crate::context::Engine;
 use crate::error::EngineError;
+use crate::gather::Gather;
 
 /// Subjects that one transaction marks at most.
 const PAGE: i64 = 500;
 /// Changes that one transaction looks at when they are small.
 const CHANGES: i64 = 200;
+/// Marks after which a transaction takes no further change.
+const MARKS: usize = 400;
 
 /// Expands every change that is there; gives how many were expanded to their end.
 pub async fn dispatch_all(engine: &Engine, tenant: &TenantId) -> Result<usize, EngineError> {
@@ -42,35 +44,36 @@ pub fn step(
     if changes.is_empty() {
         return Ok(None);
     }
-    let mut ended = 0;
+    let mut gather = Gather::new(tx, apps, tenant, now_ms, &changes)?;
+    let (mut ended, mut begun) = (0, None);
     for change in &changes {
-        let mut expansion = Expansion { apps, tenant, change, now_ms, marked: 0 };
-        match expansion.run(tx)? {
-            Some(after) => {
-                change::advance(tx, tenant, &change.id, &after)?;
-                break;
-            }
-            None => {
-                change::delete(tx, tenant, &change.id)?;
-                ended += 1;
-            }
-        }
-        if expansion.marked >= 50 {
+        let after = Expansion { gather: &mut gather, tenant, change }.run(tx)?;
+        if let Some(after) = after {
+            begun = Some((change, after));
             break;
         }
+        ended += 1;
+        if gather.marked() >= MARKS {
+            break;
+        }
+    }
+    gather.write(tx)?;
+    if let Some(last) = changes[..ended].last() {
+        change::delete_to(tx, tenant, &last.id)?;
+    }
+    if let Some((change, after)) = begun {
+        change::advance(tx, tenant, &change.id, &after)?;
     }
     Ok(Some(ended))
 }
 
-struct Expansion<'a> {
-    apps: &'a AppCache,
+struct Expansion<'a, 'g> {
+    gather: &'a mut Gather<'g>,
     tenant: &'a TenantId,
     change: &'a RangeChange,
-    now_ms: i64,
-    marked: usize,
 }
 
-impl Expansion<'_> {
+impl Expansion<'_, '_> {
     /// Expands one page; gives the cursor if there is more.
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<Option<String>, EngineError> {
         let object = self.change.object.as_str();
@@ -94,66 +97,46 @@ impl Expansion<'_> {
         }
     }
 
-    fn touch(&mut self, tx: &mut Tx<'_>, app: &AppId, subjects: &[Subject]) -> Result<(), EngineError> {
-        self.marked += subjects.len();
-        // A group goes after the users of its wave: its memberships need their accounts.
-        let behind = i64::from(subjects.iter().all(|subject| matches!(subject, Subject::Group(_))));
-        let touch = Touch {
-            wave: &self.change.wave,
-            priority: self.change.priority + behind,
-            now_ms: self.now_ms,
-            verify: false,
-        };
-        Ok(mark::touch(tx, self.tenant, app, subjects, &touch)?)
+    fn touch(&mut self, app: &AppId, subjects: &[Subject]) {
+        for subject in subjects {
+            // A group goes after the users of its wave: its memberships need their accounts.
+            let behind = i64::from(matches!(subject, Subject::Group(_)));
+            self.gather.mark(app, subject, &self.change.wave, self.change.priority + behind);
+        }
     }
 
     fn user(&mut self, tx: &mut Tx<'_>, id: &UserId) -> Result<Option<String>, EngineError> {
-        let mut apps = link::linked_apps(tx, self.tenant, id.as_str())?;
-        apps.extend(app::assigned_apps(tx, self.tenant, id.as_str())?);
-        for group_id in member::ancestors(tx, self.tenant, id.as_str())? {
-            apps.extend(app::assigned_apps(tx, self.tenant, group_id.as_str())?);
-        }
-        apps.sort();
-        apps.dedup();
         if self.change.member == "restored" {
-            for group_id in member::ancestors(tx, self.tenant, id.as_str())? {
+            for group_id in self.gather.above(tx, id.as_str())? {
                 self.memberships(tx, std::slice::from_ref(&group_id), std::slice::from_ref(id))?;
             }
         }
-        let user = user::get(tx, self.tenant, id)?;
-        for app_id in &apps {
-            self.touch(tx, app_id, &[Subject::User(id.clone())])?;
-            if let Some(user) = &user {
-                self.reports(tx, app_id, user)?;
+        for app_id in self.gather.apps_of(tx, id.as_str())? {
+            self.touch(&app_id, &[Subject::User(id.clone())]);
+            self.reports(tx, &app_id, id)?;
+            // A deleted or changed user may have to leave groups even if her account stays as it is.
+            for group_id in edge::groups_of(tx, self.tenant, &app_id, id)? {
+                self.gather.edges(&app_id, &group_id, std::slice::from_ref(id));
+                self.touch(&app_id, &[Subject::Group(group_id)]);
             }
-            self.own_edges(tx, app_id, id)?;
         }
         Ok(None)
     }
 
     /// Reports see their manager's attributes and account through the mapping.
-    fn reports(&mut self, tx: &mut Tx<'_>, app_id: &AppId, user: &User) -> Result<(), EngineError> {
-        if !self.apps.get(tx, self.tenant, app_id)?.mapping.uses_manager() {
+    fn reports(&mut self, tx: &mut Tx<'_>, app_id: &AppId, id: &UserId) -> Result<(), EngineError> {
+        if !self.gather.app(tx, app_id)?.mapping.uses_manager() {
             return Ok(());
         }
-        for report in linked_reports(tx, self.tenant, app_id, user)? {
-            self.touch(tx, app_id, &[Subject::User(report)])?;
+        let Some(user) = user::get(tx, self.tenant, id)? else { return Ok(()) };
+        for report in linked_reports(tx, self.tenant, app_id, &user)? {
+            self.touch(app_id, &[Subject::User(report)]);
         }
         Ok(())
     }
 
-    /// A deleted or changed user may have to leave groups even if her account stays as it is.
-    fn own_edges(&mut self, tx: &mut Tx<'_>, app_id: &AppId, id: &UserId) -> Result<(), EngineError> {
-        for row in edge::of_user(tx, self.tenant, app_id, id.as_str())? {
-            let group_id = GroupId::new(row.other);
-            edge::touch(tx, self.tenant, app_id, &group_id, std::slice::from_ref(id), self.now_ms)?;
-            self.touch(tx, app_id, &[Subject::Group(group_id)])?;
-        }
-        Ok(())
-    }
-
-    fn with_ancestors(&self, tx: &mut Tx<'_>, group_id: &str) -> Result<Vec<GroupId>, EngineError> {
-        let mut groups = member::ancestors(tx, self.tenant, group_id)?;
+    fn with_ancestors(&mut self, tx: &mut Tx<'_>, group_id: &str) -> Result<Vec<GroupId>, EngineError> {
+        let mut groups = self.gather.above(tx, group_id)?;
         groups.push(GroupId::new(group_id));
         Ok(groups)
     }
@@ -170,18 +153,18 @@ impl Expansion<'_> {
         }
         let subjects: Vec<Subject> = users.iter().cloned().map(Subject::User).collect();
         for group_id in groups {
-            for app_id in app::pushed_to(tx, self.tenant, group_id)? {
-                edge::touch(tx, self.tenant, &app_id, group_id, users, self.now_ms)?;
-                self.touch(tx, &app_id, &[Subject::Group(group_id.clone())])?;
+            for app_id in self.gather.pushed(tx, group_id)? {
+                self.gather.edges(&app_id, group_id, users);
+                self.touch(&app_id, &[Subject::Group(group_id.clone())]);
             }
-            for app_id in app::assigned_apps(tx, self.tenant, group_id.as_str())? {
-                self.touch(tx, &app_id, &subjects)?;
+            for app_id in self.gather.assigned(tx, group_id.as_str())? {
+                self.touch(&app_id, &subjects);
             }
         }
         for user_id in users {
-            for app_id in link::linked_apps(tx, self.tenant, user_id.as_str())? {
-                if self.apps.get(tx, self.tenant, &app_id)?.mapping.uses_groups() {
-                    self.touch(tx, &app_id, &[Subject::User(user_id.clone())])?;
+            for app_id in self.gather.linked(tx, user_id.as_str())? {
+                if self.gather.app(tx, &app_id)?.mapping.uses_groups() {
+                    self.touch(&app_id, &[Subject::User(user_id.clone())]);
                 }
             }
         }
@@ -201,12 +184,12 @@ impl Expansion<'_> {
 
     fn group(&mut self, tx: &mut Tx<'_>, id: &GroupId) -> Result<Option<String>, EngineError> {
         if self.change.after_id.is_empty() {
-            let mut apps = link::linked_apps(tx, self.tenant, id.as_str())?;
-            apps.extend(app::pushed_to(tx, self.tenant, id)?);
+            let mut apps = self.gather.linked(tx, id.as_str())?;
+            apps.extend(self.gather.pushed(tx, id)?);
             apps.sort();
             apps.dedup();
             for app_id in apps {
-                self.touch(tx, &app_id, &[Subject::Group(id.clone())])?;
+                self.touch(&app_id, &[Subject::Group(id.clone())]);
             }
         }
         // A new name matters to members only where a mapping looks at group names; existence matters always.
@@ -220,9 +203,9 @@ impl Expansion<'_> {
         self.members_of(tx, id, &groups)
     }
 
-    fn any_mapping_uses_groups(&self, tx: &mut Tx<'_>) -> Result<bool, EngineError> {
+    fn any_mapping_uses_groups(&mut self, tx: &mut Tx<'_>) -> Result<bool, EngineError> {
         for stored in app::list(tx, self.tenant)? {
-            if self.apps.get(tx, self.tenant, &stored.id)?.mapping.uses_groups() {
+            if self.gather.app(tx, &stored.id)?.mapping.uses_groups() {
                 return Ok(true);
             }
         }
@@ -232,13 +215,13 @@ impl Expansion<'_> {
     fn assignment(&mut self, tx: &mut Tx<'_>, object: &str) -> Result<Option<String>, EngineError> {
         let app_id = AppId::new(self.change.app.as_str());
         if self.change.member != "group" {
-            self.touch(tx, &app_id, &[Subject::User(UserId::new(object))])?;
+            self.touch(&app_id, &[Subject::User(UserId::new(object))]);
             return Ok(None);
         }
         let group_id = GroupId::new(object);
         let users = member::effective_users(tx, self.tenant, &group_id, &self.change.after_id, PAGE, true)?;
         let subjects: Vec<Subject> = users.iter().cloned().map(Subject::User).collect();
-        self.touch(tx, &app_id, &subjects)?;
+        self.touch(&app_id, &subjects);
         Ok(next_cursor(&users))
     }
 
@@ -255,11 +238,11 @@ impl Expansion<'_> {
         if kind == "group" && rest.is_empty() {
             let pushed = app::push_list(tx, self.tenant, app_id)?;
             let pushed: Vec<Subject> = pushed.into_iter().map(|(id, ..)| Subject::Group(id)).collect();
-            self.touch(tx, app_id, &pushed)?;
+            self.touch(app_id, &pushed);
         }
         let page = link::page(tx, self.tenant, app_id, kind, rest, PAGE)?;
         let subjects: Vec<Subject> = page.into_iter().map(|(subject, _)| subject).collect();
-        self.touch(tx, app_id, &subjects)?;
+        self.touch(app_id, &subjects);
         let full = i64::try_from(subjects.len()).unwrap_or(0) == PAGE;
         Ok(Some(match subjects.last() {
             Some(last) if full => format!("{phase}:{}", last.id()),
@@ -282,7 +265,7 @@ impl Expansion<'_> {
             Subject::Group(id) => member::effective_users(tx, self.tenant, id, after, PAGE, false)?,
         };
         let subjects: Vec<Subject> = users.iter().cloned().map(Subject::User).collect();
-        self.touch(tx, app_id, &subjects)?;
+        self.touch(app_id, &subjects);
         Ok(Some(match (&assignment.subject, next_cursor(&users)) {
             (Subject::Group(_), Some(last)) => format!("a:{index}:{last}"),
             _ => format!("a:{}:", index + 1),
@@ -291,9 +274,9 @@ impl Expansion<'_> {
 
     fn push_group(&mut self, tx: &mut Tx<'_>, id: &GroupId) -> Result<Option<String>, EngineError> {
         let app_id = AppId::new(self.change.app.as_str());
-        self.touch(tx, &app_id, &[Subject::Group(id.clone())])?;
+        self.touch(&app_id, &[Subject::Group(id.clone())]);
         let users = member::effective_users(tx, self.tenant, id, &self.change.after_id, PAGE, false)?;
-        edge::touch(tx, self.tenant, &app_id, id, &users, self.now_ms)?;
+        self.gather.edges(&app_id, id, &users);
         Ok(next_cursor(&users))
     }
 }

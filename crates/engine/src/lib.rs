@@ -17,6 +17,7 @@ pub mod dispatch;
 pub mod endpoint;
 pub mod error;
 pub mod findings;
+mod gather;
 pub mod lane;
 pub mod listing;
 pub mod load;

@@ -37,7 +37,7 @@ pub async fn provision(
         })
         .await?;
     let owned = Owned::take(engine, tenant, app, transport).await?;
-    let result = run_subject(owned.shared(), subject, Some(watch)).await;
+    let result = run_subject(owned.shared(), subject, Some(watch), None).await;
     owned.release().await?;
     result
 }

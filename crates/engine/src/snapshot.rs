@@ -111,7 +111,13 @@ fn load_group(
     }
     let replaces = scope.app.app.settings.write_with == domain::app::WriteMethod::Put;
     let (present_edges, removal_candidates) = if replaces || found.iter().any(may_be_removed) {
-        edge::count_for_guard(tx, &scope.tenant, scope.app_id(), id)?
+        edge::count_for_guard(
+            tx,
+            &scope.tenant,
+            scope.app_id(),
+            id,
+            scope.app.app.settings.guard_counts_to(),
+        )?
     } else {
         (0, 0)
     };

@@ -13,6 +13,8 @@ use crate::error::EngineError;
 
 /// Bytes of an answer at most.
 const BODY_CAP: usize = 16 * 1024 * 1024;
+/// Bytes that are read of a body that nobody needs: a short one is read, so that the connection can be used again.
+const UNUSED_CAP: usize = 64 * 1024;
 const USER_AGENT: &str = concat!("Lockstep/", env!("CARGO_PKG_VERSION"));
 
 /// A client for one app: its address, its credentials, its limits.
@@ -63,9 +65,10 @@ impl Transport {
         }
         let answer = builder.send().await.map_err(|error| classify(&error))?;
         // A change that was accepted is accepted, however long the object that comes with it: a large group, for one.
-        let needs_body =
-            !(answer.status().is_success() && matches!(request.method, "PATCH" | "PUT" | "DELETE"));
-        let mut answer = read(answer, needs_body).await?;
+        let accepted = answer.status().is_success();
+        let needs_body = !(accepted && matches!(request.method, "PATCH" | "PUT" | "DELETE"));
+        let cap = if accepted && request.body_unused { UNUSED_CAP } else { BODY_CAP };
+        let mut answer = read(answer, needs_body, cap).await?;
         if answer.status >= 400 {
             self.hide_token(&mut answer);
         }
@@ -77,7 +80,7 @@ impl Transport {
         let builder = self.client.post(&self.base_url).header("Accept", "application/json");
         let builder = builder.header("Content-Type", "application/secevent+jwt").body(token);
         let answer = builder.send().await.map_err(|error| classify(&error))?;
-        Ok(read(answer, false).await?.status)
+        Ok(read(answer, false, UNUSED_CAP).await?.status)
     }
 
     /// Some apps echo the token in their error; what is kept as evidence must not hold it (I15).
@@ -91,7 +94,11 @@ impl Transport {
 }
 
 /// Reads an answer. One that is too long fails if its body is needed; otherwise it is taken as if it had none.
-async fn read(mut answer: reqwest::Response, needs_body: bool) -> Result<HttpAnswer, TransportError> {
+async fn read(
+    mut answer: reqwest::Response,
+    needs_body: bool,
+    cap: usize,
+) -> Result<HttpAnswer, TransportError> {
     let header =
         |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut read = HttpAnswer {
@@ -104,12 +111,12 @@ async fn read(mut answer: reqwest::Response, needs_body: bool) -> Result<HttpAns
     while let Some(chunk) =
         answer.chunk().await.map_err(|error| TransportError::MayBeSent(describe(&error)))?
     {
-        if read.body.len() + chunk.len() > BODY_CAP {
+        if read.body.len() + chunk.len() > cap {
             if !needs_body {
                 read.body.clear();
                 break;
             }
-            return Err(TransportError::MayBeSent(format!("the answer is larger than {BODY_CAP} bytes")));
+            return Err(TransportError::MayBeSent(format!("the answer is larger than {cap} bytes")));
         }
         read.body.extend_from_slice(&chunk);
     }

@@ -138,7 +138,7 @@ impl Store {
         T: Send + 'static,
         E: TxError + Send + 'static,
     {
-        futures::executor::block_on(self.write(body))
+        block_on(self.write(body))
     }
 
     /// Runs the closure in one consistent snapshot. A statement that writes is [`StoreError::ReadOnly`]. On SQLite it
@@ -163,11 +163,16 @@ impl Store {
         T: Send + 'static,
         E: TxError + Send + 'static,
     {
-        futures::executor::block_on(self.read(body))
+        block_on(self.read(body))
     }
 
     /// What this store has done since it was opened.
     pub fn stats(&self) -> Stats {
         self.counters.snapshot()
     }
+}
+
+/// Waits on this thread. Inside a tokio task that has used up its turn nothing would ever be ready: here that does not count.
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    futures::executor::block_on(tokio::task::unconstrained(work))
 }

@@ -14,8 +14,17 @@ use crate::{Location, OpenOptions, Store};
 /// fails the test.
 pub fn postgres() -> Location {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(Cluster::start).fresh_database()
+    CLUSTER.get_or_init(|| Cluster::start(HASTY)).fresh_database()
 }
+
+/// The same on a server that makes every commit durable, for measurements.
+pub fn durable_postgres() -> Location {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::start(DURABLE)).fresh_database()
+}
+
+const HASTY: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB";
+const DURABLE: &str = "-c fsync=on -c synchronous_commit=on -c full_page_writes=on -c shared_buffers=512MB";
 
 /// Runs a test on a SQLite file, on SQLite in memory without a thread, and on PostgreSQL. `options` are made anew for
 /// each; `create` is set. The name that is passed tells which one it is.
@@ -45,7 +54,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn start() -> Cluster {
+    fn start(durability: &str) -> Cluster {
         let tools = tools();
         let folder = tempfile::Builder::new()
             .prefix("lockstep-pg-")
@@ -61,8 +70,7 @@ impl Cluster {
         let data = folder.join("data");
         make_data(&tools, as_root, &data);
         let settings = format!(
-            "-c listen_addresses= -c unix_socket_directories={} -c fsync=off -c synchronous_commit=off \
-             -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB",
+            "-c listen_addresses= -c unix_socket_directories={} -c max_connections=300 {durability}",
             folder.display()
         );
         run(server_tool(&tools, "pg_ctl", as_root)

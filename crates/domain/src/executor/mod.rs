@@ -195,6 +195,11 @@ impl Run {
         }
     }
 
+    /// Ends a run that has not announced anything since its last settlement: as if the rest had never begun.
+    pub fn abandon(&mut self) -> Finish {
+        std::mem::take(&mut self.finish)
+    }
+
     fn load(&mut self) -> Effect {
         self.rounds += 1;
         self.known = Known::default();

@@ -13,6 +13,8 @@ pub struct HttpRequest {
     pub body: Option<String>,
     /// `If-Match`.
     pub if_match: Option<String>,
+    /// Nothing in the body of a success is needed: a long one is left unread.
+    pub body_unused: bool,
 }
 
 /// An answer as it came over the wire.

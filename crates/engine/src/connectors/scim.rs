@@ -15,7 +15,8 @@ const EVIDENCE_CAP: usize = 2_048;
 
 /// The request for a call.
 pub fn request(call: &Call) -> HttpRequest {
-    let get = |path: String| HttpRequest { method: "GET", path, body: None, if_match: None };
+    let get =
+        |path: String| HttpRequest { method: "GET", path, body: None, if_match: None, body_unused: false };
     match call {
         Call::Find { kind, attribute, value } => {
             let filter = format!("{attribute} eq {}", scim::quote(value));
@@ -34,11 +35,11 @@ pub fn request(call: &Call) -> HttpRequest {
         Call::Patch { kind, remote_id, request } => {
             with_body("PATCH", format!("{}/{}", kind.endpoint(), encode(remote_id)), &request.to_json())
         }
-        Call::Members { remote_id, add, remove } => with_body(
-            "PATCH",
-            format!("/Groups/{}", encode(remote_id)),
-            &members_patch(add, remove).to_json(),
-        ),
+        Call::Members { remote_id, add, remove } => {
+            let path = format!("/Groups/{}", encode(remote_id));
+            let patch = members_patch(add, remove).to_json();
+            HttpRequest { body_unused: true, ..with_body("PATCH", path, &patch) }
+        }
         Call::Replace { kind, remote_id, doc, version } => HttpRequest {
             if_match: version.clone(),
             ..with_body("PUT", format!("{}/{}", kind.endpoint(), encode(remote_id)), doc)
@@ -57,6 +58,7 @@ pub fn list_request(endpoint: &str, start_index: usize, count: usize, members: b
         path: format!("{endpoint}?startIndex={start_index}&count={count}{excluded}"),
         body: None,
         if_match: None,
+        body_unused: false,
     }
 }
 
@@ -82,7 +84,7 @@ fn members_patch(add: &[String], remove: &[String]) -> PatchRequest {
 }
 
 fn with_body(method: &'static str, path: String, body: &Value) -> HttpRequest {
-    HttpRequest { method, path, body: Some(body.to_string()), if_match: None }
+    HttpRequest { method, path, body: Some(body.to_string()), if_match: None, body_unused: false }
 }
 
 /// Percent-encodes everything but RFC 3986 unreserved characters.
@@ -141,6 +143,10 @@ pub fn outcome(call: &Call, result: Result<HttpAnswer, TransportError>, now_ms: 
 }
 
 fn accepted(call: &Call, answer: &HttpAnswer, evidence: impl Fn() -> Evidence) -> Outcome {
+    // An answer may hold all members of the group, and nothing in it is needed: the cost follows the change.
+    if let Call::Members { .. } | Call::Delete { .. } = call {
+        return Outcome::Applied(None);
+    }
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
     match call {
         Call::Find { .. } | Call::Probe => match body.as_ref().map(ListResponse::from_json) {
@@ -165,8 +171,8 @@ fn accepted(call: &Call, answer: &HttpAnswer, evidence: impl Fn() -> Evidence) -
                 None => Outcome::Unknown(evidence()),
             }
         }
-        Call::Delete { .. } => Outcome::Applied(None),
-        Call::Patch { .. } | Call::Members { .. } | Call::Replace { .. } => {
+        Call::Members { .. } | Call::Delete { .. } => Outcome::Applied(None),
+        Call::Patch { .. } | Call::Replace { .. } => {
             Outcome::Applied(body.and_then(|doc| remote(doc, answer.etag.clone())))
         }
     }

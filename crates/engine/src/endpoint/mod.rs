@@ -161,9 +161,15 @@ fn type_of(kind: Kind) -> &'static ResourceType {
 }
 
 async fn write(engine: &Engine, call: &Call, request: Request) -> Result<Reply, EngineError> {
+    let named_version = request.if_match.is_some();
     let prepared = Prepared::new(call, request)?;
     let (call, context) = (call.clone(), call.context(engine));
-    engine.store.change(move |tx| prepared.run(tx, &call, &mut context.clone())).await
+    let body = move |tx: &mut Tx<'_>| prepared.run(tx, &call, &mut context.clone());
+    if named_version {
+        // What If-Match names, members and groups included, no single row holds.
+        return engine.store.write(body).await;
+    }
+    engine.store.change(body).await
 }
 
 /// A write whose body is read and normalised: what is left needs the directory.

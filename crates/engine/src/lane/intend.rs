@@ -7,7 +7,7 @@ use domain::plan::{Resolution, Write};
 use domain::snapshot::{CompiledApp, LinkState, MarkView};
 use serde_json::{Value, json};
 use store::Tx;
-use store::repo::{app, edge, intent, lane, link, mark, task};
+use store::repo::{edge, intent, lane, link, mark, standing, task};
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -22,19 +22,18 @@ pub fn intend(
     intention: &Intention,
 ) -> Result<Intended, EngineError> {
     let app_id = &compiled.app.id;
-    if lane::fence(tx, &context.tenant, app_id)? != fence {
+    let standing = standing::before_intent(tx, &context.tenant, app_id, subject.id())?;
+    if standing.fence != fence {
         return Ok(Intended::Fenced);
     }
-    let Some(current) = mark::get(tx, &context.tenant, app_id, subject.id())? else {
+    let Some(current) = standing.mark else {
         return Ok(Intended::Superseded);
     };
-    let link = link::get(tx, &context.tenant, app_id, subject.id())?;
-    let lost = link.as_ref().is_some_and(|link| link.state == LinkState::Lost);
-    let link_generation = link.map_or(0, |link| link.generation);
-    let same_app = app::version(tx, &context.tenant, app_id)? == Some(compiled.app.version);
+    let (link_generation, lost) =
+        standing.link.map_or((0, false), |(generation, state)| (generation, state == LinkState::Lost));
     if current.generation != intention.mark_generation
         || link_generation != intention.link_generation
-        || !same_app
+        || standing.app_version != Some(compiled.app.version)
     {
         return Ok(Intended::Superseded);
     }
@@ -170,10 +169,11 @@ fn allow(
     effects: i64,
 ) -> Result<bool, EngineError> {
     let app_id = &app.app.id;
-    let live = link::count_live(tx, &context.tenant, app_id)?;
+    let live = link::count_live(tx, &context.tenant, app_id, app.app.settings.guard_counts_to())?;
     let threshold = app.app.settings.guard_threshold(live);
     let sent = lane::guard_sum(tx, &context.tenant, app_id, "", context.now_ms)?;
     if sent + effects > threshold {
+        let live = link::count_live(tx, &context.tenant, app_id, i64::MAX)?;
         let evidence =
             json!({"due": effects, "sent_in_24_hours": sent, "allowed": threshold, "live_accounts": live});
         open_held(tx, context, app_id, None, evidence)?;

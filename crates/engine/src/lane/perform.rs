@@ -1,17 +1,17 @@
 //! Performs the effects of one run: reads, transactions and requests, one after the other.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use domain::executor::{Effect, Event, Finish, LaneSignal, Run};
+use domain::executor::{Effect, Event, Finish, Intended, LaneSignal, Run};
 use domain::ids::{AppId, Subject, TenantId};
-use domain::remote::{Call, Outcome};
+use domain::remote::{Call, Outcome, RemoteKind};
 use domain::snapshot::{CompiledApp, Snapshot};
 
 use super::intend::{intend, owners};
 use super::inventory::Inventory;
-use super::pace::Pace;
+use super::pace::{Pace, Slot};
 use super::settle::settle;
 use crate::connectors::{TransportError, scim};
 use crate::context::Engine;
@@ -22,6 +22,8 @@ use store::repo::intent;
 
 /// How long a request that is announced may be kept back.
 const LONG_WAIT_MS: i64 = 1_000;
+/// A snapshot that waited longer for its turn is taken again before anything is announced.
+const STALE_MS: i64 = 200;
 
 /// What all runs of a lane share.
 pub struct Shared {
@@ -41,8 +43,29 @@ pub struct Shared {
     pub inventory: Option<Inventory>,
     /// Requests sent so far.
     pub requests: AtomicU64,
+    /// Runs that have begun and know neither what to send nor that there is nothing to send.
+    pub undecided: AtomicUsize,
+    /// Nothing more is begun: what waits for its turn ends as if it had never begun.
+    pub stopped: AtomicBool,
     /// Until when this process may send (monotonic milliseconds): the lease minus a margin.
     pub send_until_ms: std::sync::atomic::AtomicI64,
+}
+
+/// A run that has begun and has not decided yet whether it sends something.
+pub struct Undecided(Arc<Shared>);
+
+impl Undecided {
+    /// Counts one more, until it is dropped.
+    pub fn new(shared: &Arc<Shared>) -> Self {
+        shared.undecided.fetch_add(1, Ordering::Relaxed);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for Undecided {
+    fn drop(&mut self) {
+        self.0.undecided.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// One step of a run, for those who watch.
@@ -59,15 +82,16 @@ pub async fn run_subject(
     shared: &Shared,
     subject: &Subject,
     watch: Option<&(dyn Fn(Step) + Send + Sync)>,
+    undecided: Option<Undecided>,
 ) -> Result<Finish, EngineError> {
     // One trace joins the intent, the requests and the audit entries of this run.
     let trace = shared.engine.context(&shared.tenant).trace;
     let mut run = Run::new();
     let mut event = Event::Start;
-    let mut state = RunState { app: None, may_use_inventory: false };
-    let tell = |name: &'static str, text: String| {
+    let mut state = RunState { shared, app: None, may_use_inventory: false, slot: None, undecided };
+    let tell = |name: &'static str, text: &dyn Fn() -> String| {
         if let Some(watch) = watch {
-            watch(Step { name, text });
+            watch(Step { name, text: text() });
         }
     };
     loop {
@@ -75,20 +99,24 @@ pub async fn run_subject(
             Effect::Load { edges } => {
                 let (loaded, tried) = load_subject(shared, subject, edges).await?;
                 state.note(loaded.as_ref(), tried);
-                tell("load", "directory, link and policies were read".into());
+                tell("load", &|| "directory, link and policies were read".into());
                 Event::Loaded(loaded)
             }
             Effect::Owners { kind, remote_ids } => {
-                let (context, app) = (shared.engine.context(&shared.tenant), shared.app.clone());
-                let kind = if kind.endpoint() == "/Users" { "user" } else { "group" };
-                let found =
-                    shared.engine.read(move |tx| owners(tx, &context, &app, kind, &remote_ids)).await?;
-                Event::Owners(found)
+                Event::Owners(find_owners(shared, kind, remote_ids).await?)
             }
             Effect::Intend(intention) => {
+                match state.turn().await {
+                    Turn::Now => {}
+                    Turn::Late => {
+                        event = Event::Intended(Intended::Superseded);
+                        continue;
+                    }
+                    Turn::Never => return Ok(run.abandon()),
+                }
                 let (subject, app, fence, trace) =
                     (subject.clone(), state.app()?, shared.fence, trace.clone());
-                tell("intent", format!("{} is recorded before it is sent", intention.write.name()));
+                tell("intent", &|| format!("{} is recorded before it is sent", intention.write.name()));
                 let intended = shared
                     .engine
                     .write(&shared.tenant, move |tx, context| {
@@ -99,11 +127,17 @@ pub async fn run_subject(
                 Event::Intended(intended)
             }
             Effect::Send(call) => {
-                let outcome = send(shared, &call, state.may_use_inventory).await;
-                tell("request", describe(&call, &outcome));
+                let outcome = match known(shared, &call, state.may_use_inventory) {
+                    Some(outcome) => outcome,
+                    None if matches!(state.turn().await, Turn::Never) => return Ok(run.abandon()),
+                    None => send(shared, &call).await,
+                };
+                tell("request", &|| describe(&call, &outcome));
                 Event::Answered(outcome)
             }
             Effect::Settle(settlement) => {
+                state.undecided = None;
+                state.slot = None;
                 let (subject, app, fence, trace) =
                     (subject.clone(), state.app()?, shared.fence, trace.clone());
                 let recorded = shared
@@ -113,7 +147,7 @@ pub async fn run_subject(
                         settle(tx, context, &app, &subject, fence, &settlement)
                     })
                     .await?;
-                tell("record", "the outcome is recorded".into());
+                tell("record", &|| "the outcome is recorded".into());
                 if !recorded {
                     return Ok(Finish { lane: LaneSignal::Fenced, ..Finish::default() });
                 }
@@ -124,12 +158,42 @@ pub async fn run_subject(
     }
 }
 
-struct RunState {
+struct RunState<'a> {
+    shared: &'a Shared,
     app: Option<Arc<CompiledApp>>,
     may_use_inventory: bool,
+    /// Held from before the intent until the answer came.
+    slot: Option<Slot<'a>>,
+    undecided: Option<Undecided>,
 }
 
-impl RunState {
+/// What a run is told that wants to send something.
+enum Turn {
+    Now,
+    /// Its snapshot is old by now.
+    Late,
+    /// The lane has stopped.
+    Never,
+}
+
+impl RunState<'_> {
+    /// Waits for a slot, unless the run has one.
+    async fn turn(&mut self) -> Turn {
+        self.undecided = None;
+        if self.slot.is_some() {
+            return Turn::Now;
+        }
+        let env = &self.shared.engine.env;
+        let before_ms = env.monotonic_ms();
+        self.slot = Some(self.shared.pace.slot().await);
+        let now_ms = env.monotonic_ms();
+        let paused = self.shared.pace.pause_left(now_ms) > LONG_WAIT_MS;
+        if self.shared.stopped.load(Ordering::Acquire) || (paused && now_ms > before_ms) {
+            return Turn::Never;
+        }
+        if now_ms - before_ms > STALE_MS { Turn::Late } else { Turn::Now }
+    }
+
     /// The inventory answers only first looks: once a request was announced the app itself is asked.
     fn note(&mut self, snapshot: Option<&Snapshot>, tried: bool) {
         let Some(base) = snapshot.map(Snapshot::base) else { return };
@@ -142,6 +206,17 @@ impl RunState {
             .clone()
             .ok_or_else(|| EngineError::Invalid("a run went on without a snapshot: this is a bug".into()))
     }
+}
+
+/// Who among our subjects is tied to these objects.
+async fn find_owners(
+    shared: &Shared,
+    kind: RemoteKind,
+    remote_ids: Vec<String>,
+) -> Result<Vec<Option<Subject>>, EngineError> {
+    let (context, app) = (shared.engine.context(&shared.tenant), shared.app.clone());
+    let kind = if kind.endpoint() == "/Users" { "user" } else { "group" };
+    shared.engine.read(move |tx| owners(tx, &context, &app, kind, &remote_ids)).await
 }
 
 /// The snapshot, and whether a request was ever announced for the subject.
@@ -165,13 +240,14 @@ async fn load_subject(
         .await
 }
 
+/// The answer to a first look, where the whole app was read.
+fn known(shared: &Shared, call: &Call, may_use_inventory: bool) -> Option<Outcome> {
+    let inventory = shared.inventory.as_ref().filter(|_| may_use_inventory)?;
+    inventory.answer(call)
+}
+
 /// Sends one call at the lane's pace.
-pub async fn send(shared: &Shared, call: &Call, may_use_inventory: bool) -> Outcome {
-    if may_use_inventory
-        && let Some(known) = shared.inventory.as_ref().and_then(|inventory| inventory.answer(call))
-    {
-        return known;
-    }
+pub async fn send(shared: &Shared, call: &Call) -> Outcome {
     let env = &shared.engine.env;
     // A write is announced already: to keep it back for long would eat into its in-flight window.
     let pause_ms = shared.pace.pause_left(env.monotonic_ms());

@@ -26,7 +26,7 @@ pub enum Probe {
 
 /// Asks the app for one user, and notes the result: a sick app's lane is held behind one task.
 pub async fn probe(shared: &Shared) -> Result<Probe, EngineError> {
-    let found = judge(send(shared, &Call::Probe, false).await);
+    let found = judge(send(shared, &Call::Probe).await);
     record(&shared.engine, &shared.tenant, &shared.app, &found).await?;
     Ok(found)
 }

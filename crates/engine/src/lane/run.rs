@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::app::AppState;
 use domain::executor::{Finish, LaneSignal};
 use domain::ids::{AppId, Subject, TenantId};
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use serde::Serialize;
 use store::repo::{intent, lane, mark};
 
 use super::inventory::{Inventory, WORTH_IT};
 use super::pace::Pace;
-use super::perform::{Shared, run_subject};
+use super::perform::{Shared, Undecided, run_subject};
 use super::probe::{Probe, probe};
 use crate::context::Engine;
 use crate::dispatch::dispatch_all;
@@ -30,6 +30,8 @@ const RECORD_MARGIN_MS: i64 = 5_000;
 const GROUP_TURN_MS: i64 = 20_000;
 /// Subjects that are fetched at once.
 const BATCH: i64 = 512;
+/// Runs at the same time at most. Requests at the same time are fewer: see [`Pace`].
+const RUNS: usize = 256;
 
 /// What a run of a lane did and left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -109,6 +111,8 @@ impl Owned {
             fence,
             inventory: None,
             requests: AtomicU64::new(0),
+            undecided: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
             send_until_ms: AtomicI64::new(before_ms.saturating_add(slack_ms)),
         };
         Ok(Self { shared: Arc::new(shared), lease_ms, slack_ms })
@@ -266,27 +270,34 @@ impl Lane {
         let mut busy: BTreeSet<Subject> = BTreeSet::new();
         let mut queue: Vec<Subject> = vec![];
         let (mut any, mut stop) = (false, LaneSignal::Fine);
+        self.owned.shared.stopped.store(false, Ordering::Release);
         loop {
             let open = stop == LaneSignal::Fine;
-            if open && queue.is_empty() && running.len() < self.owned.shared.pace.width() {
+            if open && queue.is_empty() && self.has_room(running.len()) {
                 queue = self.due(&busy).await?;
                 queue.reverse();
             }
-            while open && running.len() < self.owned.shared.pace.width() {
+            while open && self.has_room(running.len()) {
                 let Some(subject) = queue.pop() else { break };
                 busy.insert(subject.clone());
                 let shared = self.owned.shared.clone();
+                let undecided = Undecided::new(&shared);
                 running.push(async move {
-                    let result = run_subject(&shared, &subject, None).await;
+                    let result = run_subject(&shared, &subject, None, Some(undecided)).await;
                     (subject, result)
                 });
             }
-            let next = tokio::select! {
-                next = running.next() => next,
-                () = tokio::time::sleep(Duration::from_secs(5)) => {
-                    self.owned.renew_if_due().await?;
-                    continue;
-                }
+            let next = match running.next().now_or_never() {
+                Some(next) => next,
+                // Who has decided makes room for others.
+                None if open && !queue.is_empty() && self.has_room(running.len()) => continue,
+                None => tokio::select! {
+                    next = running.next() => next,
+                    () = tokio::time::sleep(Duration::from_secs(5)) => {
+                        self.owned.renew_if_due().await?;
+                        continue;
+                    }
+                },
             };
             let Some((subject, result)) = next else { break };
             busy.remove(&subject);
@@ -297,7 +308,10 @@ impl Lane {
             match finish.lane {
                 LaneSignal::Fine => {}
                 LaneSignal::Throttled(_) => queue.clear(),
-                signal => stop = signal,
+                signal => {
+                    self.owned.shared.stopped.store(true, Ordering::Release);
+                    stop = signal;
+                }
             }
             self.owned.renew_if_due().await?;
         }
@@ -309,6 +323,13 @@ impl Lane {
             LaneSignal::Fenced => Err(EngineError::Busy("another process took the app's lane over".into())),
             _ => Ok(any),
         }
+    }
+
+    /// Whether one more run may begin: only so many wait for their turn that an urgent one is not kept waiting by them.
+    fn has_room(&self, running: usize) -> bool {
+        let (shared, pace) = (&self.owned.shared, &self.owned.shared.pace);
+        let crowd = shared.undecided.load(Ordering::Relaxed) + pace.waiting();
+        running < RUNS && crowd < (pace.width() / 2).max(4)
     }
 
     /// What is due, most urgent first. Groups wait while accounts are under way, so that memberships go out together and

@@ -11,6 +11,7 @@ use serde_json::json;
 use store::Tx;
 use store::repo::edge::{EdgeOutcome, UserLinkChange};
 use store::repo::mark::{Later, Touch};
+use store::repo::standing::{self, BeforeOutcome};
 use store::repo::{audit, edge, intent, lane, link, mark, task, user};
 
 use super::intend::group_of;
@@ -31,7 +32,9 @@ pub fn settle(
     settlement: &Settlement,
 ) -> Result<bool, EngineError> {
     let app_id = &app.app.id;
-    if lane::fence(tx, &context.tenant, app_id)? != fence {
+    let remote_id = settlement.link.as_ref().and_then(|change| change.remote_id.as_deref());
+    let before = standing::before_outcome(tx, &context.tenant, app_id, subject, remote_id)?;
+    if before.fence != fence {
         return Ok(false);
     }
     if let Some((id, end)) = &settlement.intent {
@@ -39,7 +42,7 @@ pub fn settle(
     }
     let mut conflict = None;
     if let Some(change) = &settlement.link {
-        conflict = change_link(tx, context, app, subject, settlement, change)?;
+        conflict = change_link(tx, context, app, subject, settlement, change, &before)?;
     } else if is_applied(settlement) && settlement.applied.is_some() {
         record(tx, context, app_id, subject, settlement, None, None)?;
     }
@@ -49,7 +52,7 @@ pub fn settle(
         }
         settle_edges(tx, context, app_id, group, settlement)?;
     }
-    release_unused_keys(tx, context, app_id, subject, settlement)?;
+    release_unused_keys(tx, context, app_id, subject, settlement, &before)?;
     let finding = conflict.as_ref().or(settlement.finding.as_ref());
     let mut keep = finding.map(|finding| finding.cause);
     if let Some(finding) = finding {
@@ -76,9 +79,13 @@ pub fn settle(
         after = &After::Keep;
     }
     if matches!(after, After::Done | After::Park) {
-        task::close_of_subject(tx, &context.tenant, app_id, subject.id(), keep, context.now_ms)?;
+        if before.has_task {
+            task::close_of_subject(tx, &context.tenant, app_id, subject.id(), keep, context.now_ms)?;
+        }
         // Who waits for this subject sees what has become of it: a key that it keeps is a task from now on.
-        mark::wake(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;
+        if before.awaited {
+            mark::wake(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;
+        }
     }
     if settlement.verified {
         mark::clear_verify(tx, &context.tenant, app_id, subject.id(), settlement.planned_ms)?;
@@ -86,7 +93,13 @@ pub fn settle(
     if let Some(at_ms) = settlement.look_again_ms {
         mark::look_again(tx, &context.tenant, app_id, subject.id(), at_ms)?;
     }
-    move_mark(tx, context, app_id, subject, settlement, after, keep)?;
+    let mark = if settlement.verified || settlement.look_again_ms.is_some() {
+        mark::get(tx, &context.tenant, app_id, subject.id())?
+    } else {
+        before.mark
+    };
+    let verify_ms = mark.and_then(|mark| mark.verify_ms);
+    move_mark(tx, context, app_id, subject, settlement, (after, keep, verify_ms))?;
     if let LaneSignal::Throttled(pause_ms) = settlement.lane {
         lane::not_before(tx, &context.tenant, app_id, context.now_ms.saturating_add(pause_ms))?;
     }
@@ -105,26 +118,29 @@ fn change_link(
     subject: &Subject,
     settlement: &Settlement,
     change: &LinkChange,
+    standing: &BeforeOutcome,
 ) -> Result<Option<Finding>, EngineError> {
     let app_id = &app.app.id;
-    let before = link::get(tx, &context.tenant, app_id, subject.id())?;
-    let after = next_link(before.clone(), change, context.now_ms);
-    if let Some(remote_id) = &change.remote_id {
-        link::release_tombstone(tx, &context.tenant, app_id, subject, remote_id)?;
-        let owner = link::owner(tx, &context.tenant, app_id, subject.kind(), remote_id)?;
-        if let Some((owner, _)) = owner.filter(|(owner, _)| owner != subject) {
+    let before = standing.link.as_ref();
+    let after = next_link(before.cloned(), change, context.now_ms);
+    if let Some(remote_id) = &change.remote_id
+        && let Some((owner, state)) = standing.owner.as_ref().filter(|(owner, _)| owner != subject)
+    {
+        if *state != LinkState::Tombstone {
             let evidence = json!({"account": remote_id, "linked_to": owner.id()});
             return Ok(Some(Finding { cause: Cause::MatchForeign, evidence }));
         }
+        link::release_tombstone(tx, &context.tenant, app_id, subject, remote_id)?;
     }
     link::put(tx, &context.tenant, app_id, subject, &after)?;
     if let Some(keys) = &change.keys
         && link::keep_keys(tx, &context.tenant, app_id, subject.id(), keys)?
+        && standing.awaited
     {
         mark::wake(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;
     }
-    record(tx, context, app_id, subject, settlement, before.as_ref(), Some(&after))?;
-    let was = before.as_ref().map(|link| link.state);
+    record(tx, context, app_id, subject, settlement, before, Some(&after))?;
+    let was = before.map(|link| link.state);
     if was != Some(after.state) {
         match subject {
             Subject::User(_) => user_link_changed(tx, context, app, subject, after.state)?,
@@ -141,6 +157,7 @@ fn release_unused_keys(
     app_id: &AppId,
     subject: &Subject,
     settlement: &Settlement,
+    before: &BeforeOutcome,
 ) -> Result<(), EngineError> {
     let over = settlement.intent.as_ref().is_some_and(|(_, end)| *end != IntentEnd::Unknown);
     let kept = settlement.link.as_ref().is_some_and(|change| change.keys.is_some());
@@ -149,7 +166,7 @@ fn release_unused_keys(
     }
     let link = link::get(tx, &context.tenant, app_id, subject.id())?;
     let held = link.map(|link| keys_of(&link.acknowledged)).unwrap_or_default();
-    if link::keep_keys(tx, &context.tenant, app_id, subject.id(), &held)? {
+    if link::keep_keys(tx, &context.tenant, app_id, subject.id(), &held)? && before.awaited {
         mark::wake(tx, &context.tenant, app_id, subject.id(), context.now_ms)?;
     }
     Ok(())
@@ -288,12 +305,11 @@ fn move_mark(
     app_id: &AppId,
     subject: &Subject,
     settlement: &Settlement,
-    after: &After,
-    cause: Option<Cause>,
+    (after, cause, pending): (&After, Option<Cause>, Option<i64>),
 ) -> Result<(), EngineError> {
     let (tenant, id, generation) = (&context.tenant, subject.id(), settlement.mark_generation);
     match after {
-        After::Done => match mark::get(tx, tenant, app_id, id)?.and_then(|mark| mark.verify_ms) {
+        After::Done => match pending {
             // A look that was not due yet when this was planned is still to be taken.
             Some(due_ms) if due_ms > settlement.planned_ms => {
                 let later = Later { due_ms, failed: false, verify_ms: Some(due_ms) };
@@ -304,7 +320,6 @@ fn move_mark(
             }
         },
         After::Later { due_ms, failed, verify } => {
-            let pending = mark::get(tx, tenant, app_id, id)?.and_then(|mark| mark.verify_ms);
             let verify_ms = if *verify { Some(*due_ms) } else { pending };
             mark::later(
                 tx,

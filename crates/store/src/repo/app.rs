@@ -1,9 +1,12 @@
 //! Apps, who is assigned to them, which groups are pushed to them, and their sealed secrets.
 
+use std::collections::BTreeMap;
+
 use domain::app::{App, AppSettings, AppState};
 use domain::ids::{AppId, GroupId, Subject, TenantId};
 use domain::snapshot::{Entitlement, Push};
 
+use super::user::{in_32, in_chunks};
 use crate::{Row, StoreError, Tx, statement};
 
 statement!(
@@ -29,6 +32,10 @@ statement!(
     "SELECT subject, kind, priority FROM assignment WHERE tenant = $1 AND app = $2 ORDER BY kind, priority, subject"
 );
 statement!(ASSIGNED_APPS, "SELECT app FROM assignment WHERE tenant = $1 AND subject = $2");
+statement!(
+    ASSIGNED_APPS_OF,
+    concat!("SELECT subject, app FROM assignment WHERE tenant = $1 AND subject IN ", in_32!())
+);
 // The outer join keeps the user's few groups before the app's many assignments.
 statement!(
     ENTITLEMENTS,
@@ -168,6 +175,20 @@ pub fn assigned_apps(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str) -> Resul
     let mut apps = tx
         .rows(&ASSIGNED_APPS, &[tenant.as_str().into(), subject.into()], |row| row.text(0).map(AppId::new))?;
     apps.sort();
+    Ok(apps)
+}
+
+/// Apps that these very users or groups are assigned to, by user or group.
+pub fn assigned_apps_of(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    subjects: &[&str],
+) -> Result<BTreeMap<String, Vec<AppId>>, StoreError> {
+    let rows = in_chunks(tx, &ASSIGNED_APPS_OF, tenant, subjects, |row| Ok((row.text(0)?, row.text(1)?)))?;
+    let mut apps: BTreeMap<String, Vec<AppId>> = BTreeMap::new();
+    for (subject, app) in rows {
+        apps.entry(subject).or_default().push(AppId::new(app));
+    }
     Ok(apps)
 }
 

@@ -14,7 +14,7 @@ statement!(
     "SELECT id, kind, object, member, app, wave, priority, after_id, created_ms FROM change WHERE tenant = $1 ORDER BY id LIMIT $2"
 );
 statement!(ADVANCE, "UPDATE change SET after_id = $3 WHERE tenant = $1 AND id = $2");
-statement!(DELETE, "DELETE FROM change WHERE tenant = $1 AND id = $2");
+statement!(DELETE_TO, "DELETE FROM change WHERE tenant = $1 AND id <= $2");
 statement!(COUNT, "SELECT COUNT(*) FROM change WHERE tenant = $1");
 
 /// What kind of range a change stands for.
@@ -105,9 +105,9 @@ pub fn advance(tx: &mut Tx<'_>, tenant: &TenantId, id: &str, after_id: &str) -> 
     tx.later(&ADVANCE, &[tenant.as_str().into(), id.into(), after_id.into()])
 }
 
-/// Removes a change that is expanded to its end.
-pub fn delete(tx: &mut Tx<'_>, tenant: &TenantId, id: &str) -> Result<(), StoreError> {
-    tx.later(&DELETE, &[tenant.as_str().into(), id.into()])
+/// Removes the changes that are expanded to their end: all up to this one.
+pub fn delete_to(tx: &mut Tx<'_>, tenant: &TenantId, id: &str) -> Result<(), StoreError> {
+    tx.later(&DELETE_TO, &[tenant.as_str().into(), id.into()])
 }
 
 /// How many changes wait for their expansion.

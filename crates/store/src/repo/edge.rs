@@ -61,22 +61,18 @@ statement!(
 statement!(
     USER_LIVE,
     "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND user_id = $3
-       AND (waits IS NOT NULL OR state <> 'present')"
+       AND (waits IS NOT NULL OR state <> 'present') RETURNING group_id"
 );
 // A dirty membership may be in a request that was planned while the account was live.
 statement!(
     USER_DISABLED,
     "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND user_id = $3
-       AND (state <> 'absent' OR dirty)"
+       AND (state <> 'absent' OR dirty) RETURNING group_id"
 );
 statement!(
     USER_GONE,
     "UPDATE edge SET state = 'absent', dirty = TRUE, generation = generation + 1, waits = NULL
-      WHERE tenant = $1 AND app = $2 AND user_id = $3"
-);
-statement!(
-    GROUPS_TO_LOOK_AT,
-    "SELECT group_id, dirty FROM edge WHERE tenant = $1 AND app = $2 AND user_id = $3"
+      WHERE tenant = $1 AND app = $2 AND user_id = $3 RETURNING group_id"
 );
 statement!(
     GROUP_GONE,
@@ -91,7 +87,8 @@ statement!(
 );
 statement!(
     COUNT,
-    "SELECT COUNT(*) FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'present'"
+    "SELECT COUNT(*) FROM (
+       SELECT 1 FROM edge WHERE tenant = $1 AND app = $2 AND group_id = $3 AND state = 'present' LIMIT $4) AS counted"
 );
 // The empty text keeps the index of all present memberships out of it: few are dirty, many are present.
 statement!(
@@ -120,6 +117,11 @@ statement!(
     "SELECT e.group_id, e.state, e.dirty, e.waits, g.display_name FROM edge e
        JOIN grp g ON g.tenant = e.tenant AND g.id = e.group_id
       WHERE e.tenant = $1 AND e.app = $2 AND e.user_id = $3 ORDER BY g.display_name_key"
+);
+// Every generation is above 0: the condition keeps the index of the key out of it, which holds all columns but begins with groups.
+statement!(
+    GROUPS_OF_USER,
+    "SELECT group_id FROM edge WHERE tenant = $1 AND app = $2 AND user_id = $3 AND generation > 0"
 );
 statement!(
     OBSERVE,
@@ -333,12 +335,7 @@ pub fn user_link_changed(
         UserLinkChange::Gone => &USER_GONE,
     };
     let params = [tenant.as_str().into(), app.as_str().into(), user.into()];
-    if tx.exec(statement, &params)? == 0 {
-        return Ok(vec![]);
-    }
-    let rows = tx.rows(&GROUPS_TO_LOOK_AT, &params, |row| Ok((GroupId::new(row.text(0)?), row.bool(1)?)))?;
-    let mut groups: Vec<GroupId> =
-        rows.into_iter().filter(|(_, dirty)| *dirty).map(|(group, _)| group).collect();
+    let mut groups = tx.rows(statement, &params, |row| row.text(0).map(GroupId::new))?;
     groups.sort();
     Ok(groups)
 }
@@ -384,15 +381,17 @@ pub fn has_refused(
     Ok(tx.optional(&HAS_REFUSED, &params, |_| Ok(()))?.is_some())
 }
 
-/// How many memberships of a group are present in the app, and how many of these may have to go.
+/// How many memberships of a group are present in the app (counted up to `limit`), and how many of these may have to go.
 pub fn count_for_guard(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     app: &AppId,
     group: &GroupId,
+    limit: i64,
 ) -> Result<(i64, i64), StoreError> {
-    let params: Vec<Value> = vec![tenant.as_str().into(), app.as_str().into(), group.as_str().into()];
+    let mut params: Vec<Value> = vec![tenant.as_str().into(), app.as_str().into(), group.as_str().into()];
     let candidates = tx.one(&COUNT_DIRTY_PRESENT, &params, |row| row.int(0))?;
+    params.push(limit.into());
     let present = tx.one(&COUNT, &params, |row| row.int(0))?;
     Ok((present, candidates))
 }
@@ -419,6 +418,19 @@ pub fn of_user(
     user: &str,
 ) -> Result<Vec<EdgeRow>, StoreError> {
     tx.rows(&OF_USER, &[tenant.as_str().into(), app.as_str().into(), user.into()], read_row)
+}
+
+/// The groups of a user's memberships.
+pub fn groups_of(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    user: &UserId,
+) -> Result<Vec<GroupId>, StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), user.as_str().into()];
+    let mut groups = tx.rows(&GROUPS_OF_USER, &params, |row| row.text(0).map(GroupId::new))?;
+    groups.sort();
+    Ok(groups)
 }
 
 /// A full comparison saw that a clean membership is not as recorded; ignored if it changed after `seen_ms`.

@@ -1,10 +1,13 @@
 //! Links between subjects and remote objects, and the keys that they hold in an app.
 
+use std::collections::BTreeMap;
+
 use domain::ids::{AppId, Subject, TenantId};
 use domain::mapping::Attributes;
 use domain::plan::Key;
 use domain::snapshot::{KeyHolder, Link, LinkState};
 
+use super::user::{in_32, in_chunks};
 use crate::{Row, StoreError, Tx, Value, statement};
 
 statement!(
@@ -40,9 +43,14 @@ statement!(
 );
 statement!(
     COUNT_LIVE,
-    "SELECT COUNT(*) FROM link WHERE tenant = $1 AND app = $2 AND kind = 'user' AND state = 'live'"
+    "SELECT COUNT(*) FROM (
+       SELECT 1 FROM link WHERE tenant = $1 AND app = $2 AND kind = 'user' AND state = 'live' LIMIT $3) AS counted"
 );
 statement!(LINKED_APPS, "SELECT app FROM link WHERE tenant = $1 AND subject = $2");
+statement!(
+    LINKED_APPS_OF,
+    concat!("SELECT subject, app FROM link WHERE tenant = $1 AND subject IN ", in_32!())
+);
 statement!(
     KEY_RESERVE,
     "INSERT INTO link_key(tenant, app, attribute, value_key, subject) VALUES ($1, $2, $3, $4, $5)
@@ -154,9 +162,9 @@ pub fn count_by_state(
     })
 }
 
-/// Live accounts: what the guard's percentage is of.
-pub fn count_live(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId) -> Result<i64, StoreError> {
-    tx.one(&COUNT_LIVE, &[tenant.as_str().into(), app.as_str().into()], |row| row.int(0))
+/// Live accounts: what the guard's percentage is of; counted up to `limit`.
+pub fn count_live(tx: &mut Tx<'_>, tenant: &TenantId, app: &AppId, limit: i64) -> Result<i64, StoreError> {
+    tx.one(&COUNT_LIVE, &[tenant.as_str().into(), app.as_str().into(), limit.into()], |row| row.int(0))
 }
 
 /// Apps in which a subject has a link in any state.
@@ -164,6 +172,20 @@ pub fn linked_apps(tx: &mut Tx<'_>, tenant: &TenantId, subject: &str) -> Result<
     let mut apps =
         tx.rows(&LINKED_APPS, &[tenant.as_str().into(), subject.into()], |row| row.text(0).map(AppId::new))?;
     apps.sort();
+    Ok(apps)
+}
+
+/// Apps in which these subjects have links in any state, by subject.
+pub fn linked_apps_of(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    subjects: &[&str],
+) -> Result<BTreeMap<String, Vec<AppId>>, StoreError> {
+    let rows = in_chunks(tx, &LINKED_APPS_OF, tenant, subjects, |row| Ok((row.text(0)?, row.text(1)?)))?;
+    let mut apps: BTreeMap<String, Vec<AppId>> = BTreeMap::new();
+    for (subject, app) in rows {
+        apps.entry(subject).or_default().push(AppId::new(app));
+    }
     Ok(apps)
 }
 
@@ -278,7 +300,8 @@ fn text(attributes: &Attributes) -> String {
     serde_json::to_string(attributes).unwrap_or_else(|_| "{}".into())
 }
 
-fn read(row: &Row<'_>, first: usize) -> Result<Link, StoreError> {
+/// Reads a link from its seven columns in the order of [`GET`], from `first` on.
+pub(crate) fn read(row: &Row<'_>, first: usize) -> Result<Link, StoreError> {
     let attributes = |column: usize| -> Result<Attributes, StoreError> {
         let json = row.opt_json(column)?;
         Ok(json.and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default())

@@ -214,15 +214,19 @@ pub fn get(
     app: &AppId,
     subject: &str,
 ) -> Result<Option<MarkView>, StoreError> {
-    tx.optional(&GET, &key(tenant, app, subject), |row| {
-        Ok(MarkView {
-            generation: row.int(0)?,
-            wave: WaveId::new(row.text(1)?),
-            released: row.text(2)? == "released",
-            verify_ms: [row.opt_int(3)?, row.opt_int(5)?].into_iter().flatten().min(),
-            attempts: row.int(4)?,
-        })
-    })
+    Ok(tx.optional(&GET, &key(tenant, app, subject), |row| read_view(row, 0))?.flatten())
+}
+
+/// Reads a mark from its six columns in the order of [`GET`], from `first` on; none if they are NULL.
+pub(crate) fn read_view(row: &Row<'_>, first: usize) -> Result<Option<MarkView>, StoreError> {
+    let Some(generation) = row.opt_int(first)? else { return Ok(None) };
+    Ok(Some(MarkView {
+        generation,
+        wave: WaveId::new(row.text(first + 1)?),
+        released: row.text(first + 2)? == "released",
+        verify_ms: [row.opt_int(first + 3)?, row.opt_int(first + 5)?].into_iter().flatten().min(),
+        attempts: row.int(first + 4)?,
+    }))
 }
 
 /// The mark of a subject as lists show it.

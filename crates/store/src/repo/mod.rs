@@ -17,6 +17,7 @@ pub mod merge;
 pub mod resource;
 pub mod seat;
 pub mod signin;
+pub mod standing;
 pub mod task;
 pub mod tenant;
 pub mod token;

@@ -93,8 +93,8 @@ fn configure(connection: &mut Connection) -> rusqlite::Result<String> {
     connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     connection.execute_batch(
-        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-65536; \
-         PRAGMA mmap_size=268435456; PRAGMA journal_size_limit=67108864;",
+        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; \
+         PRAGMA journal_size_limit=67108864;",
     )?;
     Ok(mode)
 }

@@ -41,12 +41,13 @@ impl Writer {
     pub(crate) fn start(connection: Connection, options: &OpenOptions, counters: Arc<Counters>) -> Writer {
         let mut core = Core::new(connection, options, counters);
         let (queue, jobs) = channel::<Box<dyn Job>>();
-        let thread = std::thread::spawn(move || {
+        let work = move || {
             while let Ok(job) = jobs.recv() {
                 core.run_group(job, &jobs);
             }
-        });
-        Writer { queue: Some(queue), thread: Some(thread) }
+        };
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(work);
+        Writer { queue: Some(queue), thread: thread.ok() }
     }
 
     /// Queues the closure at once; its answer comes after the commit. Dropping the future does not stop the write.

@@ -95,3 +95,24 @@ fn disconnect_all(url: &str) {
     .join()
     .unwrap();
 }
+
+/// tokio lets a task wait for nothing more once its turn is used up; blocking inside the task must not wait for its next turn.
+#[test]
+fn blocking_calls_end_inside_a_task_whose_turn_is_used_up() {
+    on_each(options, |name, store| {
+        let (told, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let done = runtime().block_on(async move {
+                while tokio::task::coop::has_budget_remaining() {
+                    let _ = std::pin::pin!(tokio::task::consume_budget()).now_or_never();
+                }
+                let written = store.write_blocking(|tx| tx.exec(&COUNTER_ADD, &["a".into(), 1.into()]));
+                let read = store.read_blocking(|tx| tx.one(&COUNTER_SUM, &[], int));
+                (written, read)
+            });
+            let _ = told.send(done);
+        });
+        let done = heard.recv_timeout(Duration::from_secs(20));
+        assert_eq!(done, Ok((Ok(1), Ok(1))), "{name}");
+    });
+}

@@ -1,0 +1,188 @@
+//! What one step of the dispatcher knows, and what it has gathered: read and written in bulk, not change by change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use domain::ids::{AppId, GroupId, Subject, TenantId, UserId, WaveId};
+use domain::snapshot::CompiledApp;
+use store::Tx;
+use store::repo::change::{ChangeKind, RangeChange};
+use store::repo::mark::Touch;
+use store::repo::{app, edge, link, mark, member};
+
+use crate::app_cache::AppCache;
+use crate::error::EngineError;
+
+/// One short transaction of expansion. What it knows stays true in it: the dispatcher writes marks and edges only.
+pub(crate) struct Gather<'a> {
+    apps: &'a AppCache,
+    tenant: &'a TenantId,
+    now_ms: i64,
+    compiled: BTreeMap<AppId, Arc<CompiledApp>>,
+    above: BTreeMap<String, Vec<GroupId>>,
+    assigned: BTreeMap<String, Vec<AppId>>,
+    linked: BTreeMap<String, Vec<AppId>>,
+    pushed: BTreeMap<GroupId, Vec<AppId>>,
+    marks: Vec<Mark>,
+    places: BTreeMap<(AppId, Subject), usize>,
+    edges: BTreeMap<(AppId, GroupId), BTreeSet<UserId>>,
+}
+
+/// Nothing, but known for each of these.
+fn without_any<T>(ids: &[&str]) -> BTreeMap<String, Vec<T>> {
+    ids.iter().map(|id| ((*id).to_owned(), vec![])).collect()
+}
+
+struct Mark {
+    app: AppId,
+    subject: Subject,
+    wave: WaveId,
+    priority: i64,
+}
+
+impl<'a> Gather<'a> {
+    /// Reads what these changes will ask for of single users.
+    pub(crate) fn new(
+        tx: &mut Tx<'_>,
+        apps: &'a AppCache,
+        tenant: &'a TenantId,
+        now_ms: i64,
+        changes: &[RangeChange],
+    ) -> Result<Self, EngineError> {
+        let mut gather = Self {
+            apps,
+            tenant,
+            now_ms,
+            compiled: BTreeMap::new(),
+            above: BTreeMap::new(),
+            assigned: BTreeMap::new(),
+            linked: BTreeMap::new(),
+            pushed: BTreeMap::new(),
+            marks: vec![],
+            places: BTreeMap::new(),
+            edges: BTreeMap::new(),
+        };
+        let users = changes.iter().filter(|change| change.kind == ChangeKind::User);
+        let users: BTreeSet<&str> = users.map(|change| change.object.as_str()).collect();
+        let members = changes.iter().filter(|change| change.kind == ChangeKind::MemberUser);
+        let users: Vec<&str> = users.into_iter().collect();
+        let both: BTreeSet<&str> =
+            users.iter().copied().chain(members.map(|change| change.member.as_str())).collect();
+        let both: Vec<&str> = both.into_iter().collect();
+        gather.linked = without_any(&both);
+        gather.linked.extend(link::linked_apps_of(tx, tenant, &both)?);
+        gather.assigned = without_any(&users);
+        gather.assigned.extend(app::assigned_apps_of(tx, tenant, &users)?);
+        gather.above = without_any(&users);
+        if !users.is_empty() {
+            for (user, groups) in member::containing(tx, tenant, &users)? {
+                gather.above.insert(user, groups.into_iter().map(|group| group.group).collect());
+            }
+        }
+        Ok(gather)
+    }
+
+    /// Apps that a user has a link in or is assigned to, herself or through a group.
+    pub(crate) fn apps_of(&mut self, tx: &mut Tx<'_>, user: &str) -> Result<Vec<AppId>, EngineError> {
+        let mut apps = self.linked(tx, user)?;
+        apps.extend(self.assigned(tx, user)?);
+        for group in self.above(tx, user)? {
+            apps.extend(self.assigned(tx, group.as_str())?);
+        }
+        apps.sort();
+        apps.dedup();
+        Ok(apps)
+    }
+
+    /// Groups that contain a user or group, directly or nested.
+    pub(crate) fn above(&mut self, tx: &mut Tx<'_>, id: &str) -> Result<Vec<GroupId>, EngineError> {
+        if let Some(known) = self.above.get(id) {
+            return Ok(known.clone());
+        }
+        let found = member::ancestors(tx, self.tenant, id)?;
+        self.above.insert(id.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// Apps that this very user or group is assigned to.
+    pub(crate) fn assigned(&mut self, tx: &mut Tx<'_>, id: &str) -> Result<Vec<AppId>, EngineError> {
+        if let Some(known) = self.assigned.get(id) {
+            return Ok(known.clone());
+        }
+        let found = app::assigned_apps(tx, self.tenant, id)?;
+        self.assigned.insert(id.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// Apps that a subject has a link in.
+    pub(crate) fn linked(&mut self, tx: &mut Tx<'_>, id: &str) -> Result<Vec<AppId>, EngineError> {
+        if let Some(known) = self.linked.get(id) {
+            return Ok(known.clone());
+        }
+        let found = link::linked_apps(tx, self.tenant, id)?;
+        self.linked.insert(id.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// Apps that a group is mirrored in.
+    pub(crate) fn pushed(&mut self, tx: &mut Tx<'_>, group: &GroupId) -> Result<Vec<AppId>, EngineError> {
+        if let Some(known) = self.pushed.get(group) {
+            return Ok(known.clone());
+        }
+        let found = app::pushed_to(tx, self.tenant, group)?;
+        self.pushed.insert(group.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// The app, compiled.
+    pub(crate) fn app(&mut self, tx: &mut Tx<'_>, id: &AppId) -> Result<Arc<CompiledApp>, EngineError> {
+        if let Some(known) = self.compiled.get(id) {
+            return Ok(known.clone());
+        }
+        let compiled = self.apps.get(tx, self.tenant, id)?;
+        self.compiled.insert(id.clone(), compiled.clone());
+        Ok(compiled)
+    }
+
+    /// Marks a subject when the step ends. A second mark adds nothing but its urgency and its wave; of a group the waves are
+    /// kept apart, since its mark stays released for the wave that released it.
+    pub(crate) fn mark(&mut self, app: &AppId, subject: &Subject, wave: &WaveId, priority: i64) {
+        let key = (app.clone(), subject.clone());
+        if let Some(mark) = self.places.get(&key).and_then(|place| self.marks.get_mut(*place))
+            && (mark.wave == *wave || matches!(subject, Subject::User(_)))
+        {
+            mark.wave.clone_from(wave);
+            mark.priority = mark.priority.min(priority);
+            return;
+        }
+        self.places.insert(key, self.marks.len());
+        self.marks.push(Mark { app: app.clone(), subject: subject.clone(), wave: wave.clone(), priority });
+    }
+
+    /// Notes when the step ends that these memberships may differ.
+    pub(crate) fn edges(&mut self, app: &AppId, group: &GroupId, users: &[UserId]) {
+        self.edges.entry((app.clone(), group.clone())).or_default().extend(users.iter().cloned());
+    }
+
+    /// How many marks are gathered.
+    pub(crate) fn marked(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Writes what was gathered: marks in the order in which they came.
+    pub(crate) fn write(self, tx: &mut Tx<'_>) -> Result<(), EngineError> {
+        for ((app_id, group), users) in &self.edges {
+            let users: Vec<UserId> = users.iter().cloned().collect();
+            edge::touch(tx, self.tenant, app_id, group, &users, self.now_ms)?;
+        }
+        let alike = |a: &Mark, b: &Mark| a.app == b.app && a.wave == b.wave && a.priority == b.priority;
+        for run in self.marks.chunk_by(alike) {
+            let Some(first) = run.first() else { continue };
+            let touch =
+                Touch { wave: &first.wave, priority: first.priority, now_ms: self.now_ms, verify: false };
+            let subjects: Vec<Subject> = run.iter().map(|mark| mark.subject.clone()).collect();
+            mark::touch(tx, self.tenant, &first.app, &subjects, &touch)?;
+        }
+        Ok(())
+    }
+}
