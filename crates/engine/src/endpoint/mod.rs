@@ -123,7 +123,7 @@ pub async fn handle(engine: &Engine, caller: &Caller, request: Request, trace: &
         }
         _ => write(engine, &call, request).await,
     };
-    done.unwrap_or_else(|error| Reply::from(reply::scim_error(&error)))
+    done.unwrap_or_else(|error| Reply::failed(&error))
 }
 
 /// What every part of one request needs.
