@@ -33,6 +33,7 @@ pub mod snapshot;
 pub mod status;
 pub mod tasks;
 pub mod tenants;
+pub mod token_cache;
 pub mod tokens;
 pub mod transport;
 pub mod webhooks;

@@ -9,6 +9,7 @@ use domain::finding::tells;
 use domain::ids::{TenantId, TokenId};
 use engine::endpoint::Note;
 use engine::{Engine, findings, seats, tokens};
+use hyper::body::Bytes;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Requests that may wait. Beyond it they are still in the SCIM log, but nothing is found in them.
@@ -21,7 +22,10 @@ const GATHER: Duration = Duration::from_millis(500);
 /// A request that was answered.
 struct Answered {
     token: TokenId,
+    /// Without bodies.
     exchange: Exchange,
+    /// What was sent, where its judgement needs that.
+    request: Bytes,
     /// Seats that it needed and that were not free.
     no_seats: Option<i64>,
 }
@@ -40,12 +44,14 @@ impl Aftermath {
     }
 
     /// Hands a request over. Never waits.
-    pub(crate) fn hand_over(&self, token: &TokenId, exchange: &Exchange, notes: &[Note]) {
+    pub(crate) fn hand_over(&self, token: &TokenId, exchange: &Exchange, request: &Bytes, notes: &[Note]) {
         let no_seats = notes.iter().filter_map(|note| match note {
             Note::NoSeat { asked } => Some(*asked),
             _ => None,
         });
-        let kept = if tells(exchange) {
+        let telling = tells(exchange);
+        let request = if telling && asks_for_body(exchange, notes) { request.clone() } else { Bytes::new() };
+        let exchange = if telling {
             exchange.clone()
         } else {
             let mut bare = Exchange::new(&exchange.tenant, exchange.at_ms, &exchange.trace, "", "");
@@ -54,8 +60,21 @@ impl Aftermath {
             bare
         };
         // A full queue loses no record, only a finding that the next request shows again.
-        let _ =
-            self.queue.try_send(Answered { token: token.clone(), exchange: kept, no_seats: no_seats.max() });
+        let no_seats = no_seats.max();
+        let _ = self.queue.try_send(Answered { token: token.clone(), exchange, request, no_seats });
+    }
+}
+
+/// Of an accepted write of a user only that it was accepted counts, unless it may be somebody who was deleted.
+fn asks_for_body(exchange: &Exchange, notes: &[Note]) -> bool {
+    let returned = notes.iter().any(|note| matches!(note, Note::ReturnedAsNew { .. }));
+    !exchange.accepted() || exchange.object_kind != "user" || returned
+}
+
+impl Answered {
+    fn with_request(self) -> Exchange {
+        let request = serde_json::from_slice(&self.request).ok();
+        Exchange { request, ..self.exchange }
     }
 }
 
@@ -70,9 +89,11 @@ async fn work(engine: Engine, mut waiting: Receiver<Answered>) {
                 *most = asked.max(*most);
             }
         }
-        let exchanges: Vec<Exchange> = batch.drain(..).map(|done| done.exchange).collect();
+        let done = std::mem::take(&mut batch);
+        // Large bodies are not read where requests are answered.
+        let read = tokio::task::spawn_blocking(|| done.into_iter().map(Answered::with_request).collect());
         // All are tried again with the next requests; a database that fails shows in those requests themselves.
-        let _ = findings::observe(&engine, &exchanges).await;
+        let _ = findings::observe(&engine, read.await.unwrap_or_default()).await;
         for (tenant, asked) in refused {
             let _ = seats::note_refused(&engine, &tenant, asked).await;
         }

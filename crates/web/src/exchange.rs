@@ -4,16 +4,18 @@ use domain::connection::Principal;
 use domain::exchange::Exchange;
 use domain::ids::TokenId;
 use engine::endpoint::Reply;
+use hyper::body::Bytes;
 use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
-use serde_json::Value;
+use store::scim_log::Sent;
 
 use crate::Server;
 
 /// A request on its way to the log.
 pub(crate) struct Seen {
     exchange: Exchange,
-    request: Option<Value>,
+    /// What was sent, if it is JSON.
+    request: Bytes,
     token: TokenId,
 }
 
@@ -33,18 +35,16 @@ impl Seen {
         } else {
             exchange.dialect = scim::dialect::Dialect::default().as_str().to_owned();
         }
-        Self { exchange, request: None, token: principal.token.clone() }
+        Self { exchange, request: Bytes::new(), token: principal.token.clone() }
     }
 
-    pub(crate) fn keep_request(&mut self, body: &Value) {
-        if !body.is_null() {
-            self.request = Some(body.clone());
-        }
+    pub(crate) fn keep_request(&mut self, body: Bytes) {
+        self.request = body;
     }
 }
 
-/// Hands the exchange to the log.
-pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
+/// Hands the exchange to the log, with the body that was answered.
+pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, answer: Bytes, started: u64) {
     let mut exchange = seen.exchange;
     exchange.status = reply.status;
     exchange.duration_us = i64::try_from(server.now_micros() - started).unwrap_or(i64::MAX);
@@ -59,9 +59,7 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
         exchange.object = object.id;
         exchange.object_name = object.name;
     }
-    exchange.request = seen.request;
-    exchange.answer = reply.body;
-    // The log's own thread redacts what it keeps.
-    server.aftermath.hand_over(&seen.token, &exchange, &reply.notes);
-    server.log.record(exchange);
+    server.aftermath.hand_over(&seen.token, &exchange, &seen.request, &reply.notes);
+    // The log's own thread reads and redacts what it keeps.
+    server.log.record_sent(exchange, Sent { request: seen.request, answer }, None);
 }

@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Engine;
+use engine::token_cache::TokenCache;
+use store::Turns;
 use store::scim_log::ScimLog;
 
 pub use listen::{Running, Tls, TlsError, listen};
@@ -66,6 +68,9 @@ pub struct Server {
     aftermath: aftermath::Aftermath,
     metrics: metrics::Metrics,
     throttle: throttle::Throttle,
+    tokens: Arc<TokenCache>,
+    /// For large bodies.
+    bodies: Turns,
 }
 
 impl Server {

@@ -11,6 +11,7 @@ use scim::ScimError;
 use scim::discovery::{self, Limits};
 use scim::query::{ListQuery, parameters};
 use serde_json::Value;
+use store::Reading;
 
 use crate::answer::{self, Answer};
 use crate::route::{self, Route, Target};
@@ -27,8 +28,9 @@ pub(crate) async fn answer(
     let trace = server.engine.context(&domain::ids::TenantId::new("")).trace;
     let at_ms = server.engine.env.now_ms();
     let (head, incoming) = request.into_parts();
-    let principal = match authenticate::principal(server, &head.headers, tenant.as_deref()).await {
-        Ok(principal) => principal,
+    let mut reading = server.engine.store.reading();
+    let known = match authenticate::principal(server, &mut reading, &head.headers, tenant.as_deref()).await {
+        Ok(known) => known,
         Err(error) => return answer::error(&error, &trace),
     };
     let base = match &tenant {
@@ -36,13 +38,11 @@ pub(crate) async fn answer(
         None => format!("{}/scim/v2", server.base),
     };
     let allowed = allowed(&target);
-    let mut seen = exchange::Seen::new(&principal, &head, at_ms, &trace);
-    let settings =
-        principal.connection.as_ref().map(|connection| connection.settings.clone()).unwrap_or_default();
+    let mut seen = exchange::Seen::new(&known.principal, &head, at_ms, &trace);
     let place = server.throttle.enter(
-        &principal.token,
-        settings.requests_per_second,
-        settings.concurrency,
+        &known.principal.token,
+        known.settings.requests_per_second,
+        known.settings.concurrency,
         server.now_micros(),
     );
     let (reply, wait) = match place {
@@ -57,23 +57,26 @@ pub(crate) async fn answer(
                 query: head.uri.query(),
                 headers: &head.headers,
             };
-            let reply = match authenticate::caller(&principal, &base) {
-                Ok(caller) => serve(server, &caller, input, incoming, &mut seen, &trace).await,
+            let reply = match authenticate::caller(&known, &base) {
+                Ok(caller) => serve(server, &caller, input, (incoming, reading), &mut seen, &trace).await,
                 Err(error) => Reply::from(error),
             };
             (reply, None)
         }
     };
-    let mut answer = write(&reply, &trace);
+    let (mut answer, sent) = write(&reply, &trace);
     if let Some(seconds) = wait {
         answer::retry_after(&mut answer, seconds);
     }
     if reply.status == 405 {
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     }
-    exchange::record(server, seen, reply, started);
+    exchange::record(server, seen, reply, sent, started);
     answer
 }
+
+/// Bytes of a body that is read where requests are answered.
+const SHORT_BODY: usize = 32 * 1024;
 
 /// The request as it came.
 struct Input<'r> {
@@ -87,7 +90,7 @@ async fn serve(
     server: &Server,
     caller: &Caller,
     input: Input<'_>,
-    incoming: Incoming,
+    (incoming, mut reading): (Incoming, Reading),
     seen: &mut exchange::Seen,
     trace: &str,
 ) -> Reply {
@@ -96,35 +99,68 @@ async fn serve(
     }
     let mut bytes = Bytes::new();
     if has_body(input.method) {
+        reading.end();
         bytes = match body::read(incoming, input.headers, MAX_BODY_BYTES, server.options.slow).await {
             Ok(bytes) => bytes,
             Err(error) => return error.into(),
         };
     }
-    carry_out(&server.engine, caller, input, &bytes, trace, |body| seen.keep_request(body)).await
+    if bytes.len() > SHORT_BODY {
+        let (reply, is_json) = aside(server, caller, input, bytes.clone(), trace).await;
+        if is_json {
+            seen.keep_request(bytes);
+        }
+        return reply;
+    }
+    carry_out((&server.engine, reading), caller, input, &bytes, trace, || seen.keep_request(bytes.clone()))
+        .await
+}
+
+/// Carries out what takes long to read on a thread of its own, by turns of the tenants; also says whether the body is JSON.
+async fn aside(
+    server: &Server,
+    caller: &Caller,
+    input: Input<'_>,
+    bytes: Bytes,
+    trace: &str,
+) -> (Reply, bool) {
+    let turn = server.bodies.take(caller.tenant.as_str()).await;
+    let (engine, caller, trace) = (server.engine.clone(), caller.clone(), trace.to_owned());
+    let (method, query) = (input.method.to_owned(), input.query.map(str::to_owned));
+    let (headers, target) = (input.headers.clone(), input.target);
+    let runtime = tokio::runtime::Handle::current();
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let input = Input { target, method: &method, query: query.as_deref(), headers: &headers };
+        let mut is_json = false;
+        let reply =
+            carry_out((&engine, engine.store.reading()), &caller, input, &bytes, &trace, || is_json = true);
+        (runtime.block_on(reply), is_json)
+    });
+    done.await.unwrap_or_else(|_| (ScimError::new(500, None, "the server failed").into(), false))
 }
 
 fn has_body(method: &str) -> bool {
     matches!(method, "POST" | "PUT" | "PATCH")
 }
 
-/// Reads a request whose bytes are all there, and carries it out. `look` sees the body.
+/// Reads a request whose bytes are all there, and carries it out. `look` is called once they have turned out to be JSON.
 async fn carry_out(
-    engine: &Engine,
+    (engine, reading): (&Engine, Reading),
     caller: &Caller,
     input: Input<'_>,
     bytes: &[u8],
     trace: &str,
-    look: impl FnOnce(&Value),
+    look: impl FnOnce(),
 ) -> Reply {
     let body = match has_body(input.method).then(|| body::json(bytes, input.headers)) {
         Some(Ok(body)) => body,
         Some(Err(error)) => return error.into(),
         None => Value::Null,
     };
-    look(&body);
+    look();
     match operation(caller, input, body) {
-        Ok(Asked::Operation(request)) => endpoint::handle(engine, caller, *request, trace).await,
+        Ok(Asked::Operation(request)) => endpoint::handle_in(engine, reading, caller, *request, trace).await,
         Ok(Asked::Document(body)) => Reply { status: 200, body: Some(body), ..Reply::default() },
         Err(error) => error.into(),
     }
@@ -154,7 +190,7 @@ pub async fn request(
         return Some(error.into());
     }
     let trace = engine.context(&caller.tenant).trace;
-    Some(carry_out(engine, caller, input, body, &trace, |_| ()).await)
+    Some(carry_out((engine, engine.store.reading()), caller, input, body, &trace, || ()).await)
 }
 
 /// The methods that a target knows.
@@ -267,12 +303,19 @@ fn limits() -> Limits {
     }
 }
 
-fn write(reply: &Reply, trace: &str) -> Answer {
-    let mut answer = match (&reply.error, &reply.body) {
-        (Some(error), _) => answer::error(error, trace),
-        (None, Some(body)) => answer::json(reply.status, body),
-        (None, None) => answer::empty(reply.status),
+/// The answer, and its body for the log.
+fn write(reply: &Reply, trace: &str) -> (Answer, Bytes) {
+    let (mut answer, sent) = match (&reply.error, &reply.body) {
+        (Some(error), _) => {
+            let sent = answer::bytes(&endpoint::with_trace(error, trace).to_json());
+            (answer::error_with(error.status, sent.clone()), sent)
+        }
+        (None, Some(body)) => {
+            let sent = answer::bytes(body);
+            (answer::scim(reply.status, sent.clone()), sent)
+        }
+        (None, None) => (answer::empty(reply.status), Bytes::new()),
     };
     answer::describe(&mut answer, reply.etag.as_deref(), reply.location.as_deref(), trace);
-    answer
+    (answer, sent)
 }

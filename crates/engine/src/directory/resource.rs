@@ -198,8 +198,7 @@ impl Resource for User {
     }
 
     fn insert_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        user::insert(tx, tenant, self, now_ms)?;
-        lookup::insert(tx, tenant, self)?;
+        lookup::insert_user(tx, tenant, self, now_ms)?;
         resource::count_up(tx, tenant, Kind::User, self.id.as_str(), 1)
     }
 

@@ -5,8 +5,8 @@ use scim::query::{ListQuery, Paging};
 use scim::sort::{SortKey, check_sort, sort_key};
 use scim::{AttrPath, Filter, ListResponse, ScimError};
 use serde_json::Value;
-use store::Tx;
 use store::repo::resource::{self, Order, Stored};
+use store::{Reading, Tx};
 
 use super::cursor::{Cursor, cut, fingerprint};
 use super::narrow::{Candidates, is_key, narrow};
@@ -21,16 +21,22 @@ const SORT_MAX: usize = 100_000;
 /// Answers a list of one kind, or of both. What may take long runs on a thread of its own.
 pub(super) async fn run(
     engine: &Engine,
+    mut reading: Reading,
     call: &Call,
     kind: Option<Kind>,
     query: &ListQuery,
 ) -> Result<Reply, EngineError> {
     let (call, query, short) = (call.clone(), query.clone(), is_short(query));
+    let tenant = call.caller.tenant.clone();
     let body = move |tx: &mut Tx<'_>| match kind {
         Some(kind) => of_kind(tx, &call, kind, &query),
         None => of_all(tx, &call, &query),
     };
-    if short { engine.read(body).await } else { engine.store.read_long(body).await }
+    if short {
+        return reading.read(body).await;
+    }
+    reading.end();
+    engine.store.read_long(tenant.as_str(), body).await
 }
 
 /// A look-up by a key reads a few rows: a hop to another thread would cost more.

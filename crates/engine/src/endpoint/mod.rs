@@ -25,8 +25,9 @@ use scim::dialect::{Dialect, Tolerated};
 use scim::query::{ListQuery, Projection};
 use scim::{ResourceType, ScimError};
 use serde_json::Value;
-use store::Tx;
+use store::repo::member;
 pub use store::repo::resource::Kind;
+use store::{Reading, Tx};
 
 use crate::directory::resource::{group_type, user_type};
 use crate::{Context, Engine, EngineError};
@@ -42,6 +43,9 @@ pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_PAGE: u64 = 500;
 /// Resources of a page if the request names no number.
 pub const DEFAULT_PAGE: u64 = 100;
+
+/// Members of a group that is read where requests are answered.
+const SHORT_GROUP: i64 = 500;
 
 /// Who sends a request, and how the answers are to be written.
 #[derive(Clone, Debug)]
@@ -110,16 +114,30 @@ impl Caller {
 
 /// Carries out a request. The trace joins the answer, the SCIM log and the audit log.
 pub async fn handle(engine: &Engine, caller: &Caller, request: Request, trace: &str) -> Reply {
+    handle_in(engine, engine.store.reading(), caller, request, trace).await
+}
+
+/// [`handle`] of a request for which something was read already: what it reads itself is as old as that.
+pub async fn handle_in(
+    engine: &Engine,
+    mut reading: Reading,
+    caller: &Caller,
+    request: Request,
+    trace: &str,
+) -> Reply {
+    if request.operation.writes() {
+        reading.end();
+    }
     if caller.read_only && request.operation.writes() {
         return Reply::from(ScimError::new(403, None, "this token may only read (scope scim:read)"));
     }
     let call = Call { caller: caller.clone(), trace: trace.to_owned() };
     let done = match request.operation {
         Operation::Bulk(ref body) => return bulk::run(engine, &call, body).await,
-        Operation::List(kind, ref query) => list::run(engine, &call, kind, query).await,
+        Operation::List(kind, ref query) => list::run(engine, reading, &call, kind, query).await,
         Operation::Get(kind, ref id) => {
-            let (call, id, request) = (call, id.clone(), request.clone());
-            engine.read(move |tx| get(tx, &call, kind, &id, &request)).await
+            let id = id.clone();
+            get_one(engine, reading, call, request, kind, id).await
         }
         _ => write(engine, &call, request).await,
     };
@@ -226,6 +244,29 @@ impl Prepared {
         reply.tolerated.extend(self.tolerated.iter().cloned());
         Ok(reply)
     }
+}
+
+/// A large group is read on a thread of its own, so that others are answered meanwhile.
+async fn get_one(
+    engine: &Engine,
+    mut reading: Reading,
+    call: Call,
+    request: Request,
+    kind: Kind,
+    id: String,
+) -> Result<Reply, EngineError> {
+    let tenant = call.caller.tenant.clone();
+    let members = kind == Kind::Group && request.projection.wants(type_of(kind), "members");
+    let long = members && {
+        let (tenant, group) = (tenant.clone(), domain::ids::GroupId::new(id.as_str()));
+        reading.read(move |tx| member::more_than(tx, &tenant, &group, SHORT_GROUP)).await?
+    };
+    let body = move |tx: &mut Tx<'_>| get(tx, &call, kind, &id, &request);
+    if !long {
+        return reading.read(body).await;
+    }
+    reading.end();
+    engine.store.read_long(tenant.as_str(), body).await
 }
 
 fn get(tx: &mut Tx<'_>, call: &Call, kind: Kind, id: &str, request: &Request) -> Result<Reply, EngineError> {

@@ -49,6 +49,17 @@ pub(super) fn one(
     show(tx, call, kind, stored, &groups, projection)
 }
 
+/// One resource that nothing contains: it was just made.
+pub(super) fn alone(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    kind: Kind,
+    stored: Stored,
+    projection: &Projection,
+) -> Result<Shown, EngineError> {
+    show(tx, call, kind, stored, &BTreeMap::new(), projection)
+}
+
 /// The resources of a page, in their order.
 pub(super) fn many(
     tx: &mut Tx<'_>,
@@ -119,7 +130,7 @@ fn show(
     };
     let (body, location) = assemble(call, kind, stored, groups, members, &etag);
     let paths = (&projection.attributes, &projection.excluded);
-    let body = scim::project(type_of(kind), &body, paths.0, paths.1);
+    let body = scim::into_projection(type_of(kind), body, paths.0, paths.1);
     Ok(Shown { body, etag, location, object })
 }
 

@@ -42,7 +42,11 @@ pub(super) fn create(
     );
     apply(tx, ctx, &batch)?;
     let stored = render::live(tx, call, Kind::User, id.as_str())?;
-    let mut reply = shown(tx, call, request, 201, stored)?;
+    let mut reply = if call.caller.settings.default_groups.is_empty() {
+        Reply::resource(201, render::alone(tx, call, Kind::User, stored, &request.projection)?)
+    } else {
+        shown(tx, call, request, 201, stored)?
+    };
     if let Some(before) = before {
         reply.notes.push(Note::ReturnedAsNew { id: id.to_string(), before: before.id });
     }

@@ -58,7 +58,7 @@ impl Given {
         if let Some(extension) = rt.whole_extension(urn.as_deref(), attr, sub.as_deref()) {
             return Target::Extension(extension);
         }
-        match rt.resolve_with_parent(&self.path.attr_path()) {
+        match rt.resolve_parts(urn.as_deref(), attr, sub.as_deref()) {
             Some((Some(attribute), sub)) => Target::Attribute { attribute, sub: Some(sub) },
             Some((None, attribute)) => Target::Attribute { attribute, sub: None },
             None => Target::Unknown,
@@ -85,6 +85,9 @@ impl Given {
 
     /// Notes the same of several parts of the value.
     pub(super) fn note_parts(&self, slot: Slot<'_>, parts: Parts, notes: &mut Notes, note: &str) {
+        if parts.is_empty() {
+            return;
+        }
         let place = self.place();
         for part in parts.into_names() {
             let whole = part == slot.attribute.name;
@@ -271,8 +274,8 @@ impl<'r, 'n> Reader<'r, 'n> {
 
     fn moved(&mut self, given: &mut Given) {
         for quirk in self.dialect.quirks() {
-            let path = given.path.attr_path();
-            if let Some(moved) = quirk.path.and_then(|read| read(self.rt, &path)) {
+            let Some(read) = quirk.path else { continue };
+            if let Some(moved) = read(self.rt, &given.path.attr_path()) {
                 self.notes.quirk = quirk.info.name;
                 self.notes.add(given.place(), format!("read as {}", shown(&moved.to_string())));
                 given.moved_by = Some(quirk.info.name);

@@ -47,6 +47,7 @@ statement!(
        SELECT 1 FROM link WHERE tenant = $1 AND app = $2 AND kind = 'user' AND state = 'live' LIMIT $3) AS counted"
 );
 statement!(LINKED_APPS, "SELECT app FROM link WHERE tenant = $1 AND subject = $2");
+statement!(LINKED_APPS_OF_ONE, "SELECT subject, app FROM link WHERE tenant = $1 AND subject = $2");
 statement!(
     LINKED_APPS_OF,
     concat!("SELECT subject, app FROM link WHERE tenant = $1 AND subject IN ", in_32!())
@@ -181,7 +182,9 @@ pub fn linked_apps_of(
     tenant: &TenantId,
     subjects: &[&str],
 ) -> Result<BTreeMap<String, Vec<AppId>>, StoreError> {
-    let rows = in_chunks(tx, &LINKED_APPS_OF, tenant, subjects, |row| Ok((row.text(0)?, row.text(1)?)))?;
+    let rows = in_chunks(tx, (&LINKED_APPS_OF_ONE, &LINKED_APPS_OF), tenant, subjects, |row| {
+        Ok((row.text(0)?, row.text(1)?))
+    })?;
     let mut apps: BTreeMap<String, Vec<AppId>> = BTreeMap::new();
     for (subject, app) in rows {
         apps.entry(subject).or_default().push(AppId::new(app));

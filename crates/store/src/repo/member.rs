@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::directory::Member;
 use domain::ids::{GroupId, TenantId, UserId};
 
-use super::user::{in_32, in_chunks};
+use super::user::{in_32, in_lists};
 use crate::{Row, StoreError, Tx, statement};
 
 statement!(
@@ -22,6 +22,10 @@ statement!(
      ORDER BY m.member_id LIMIT $4"
 );
 statement!(ROWS_OF, "SELECT member_id FROM member WHERE tenant = $1 AND group_id = $2 ORDER BY member_id");
+statement!(
+    UP_TO,
+    "SELECT COUNT(*) FROM (SELECT 1 FROM member WHERE tenant = $1 AND group_id = $2 LIMIT $3) AS counted"
+);
 statement!(
     GROUPS_OF,
     "SELECT m.group_id FROM member m LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id
@@ -174,6 +178,12 @@ pub fn rows_of(tx: &mut Tx<'_>, tenant: &TenantId, group: &GroupId) -> Result<Ve
     tx.rows(&ROWS_OF, &[tenant.as_str().into(), group.as_str().into()], |row| row.text(0))
 }
 
+/// Whether a group has more rows than this; counts no further.
+pub fn more_than(tx: &mut Tx<'_>, tenant: &TenantId, group: &GroupId, rows: i64) -> Result<bool, StoreError> {
+    let params = [tenant.as_str().into(), group.as_str().into(), (rows + 1).into()];
+    Ok(tx.one(&UP_TO, &params, |row| row.int(0))? > rows)
+}
+
 /// The groups that have this user or group as a direct member.
 pub fn groups_of(tx: &mut Tx<'_>, tenant: &TenantId, member_id: &str) -> Result<Vec<GroupId>, StoreError> {
     tx.rows(&GROUPS_OF, &[tenant.as_str().into(), member_id.into()], group_id)
@@ -193,8 +203,7 @@ pub fn containing(
         found.insert((*member).to_owned(), groups);
         return Ok(found);
     }
-    let rows =
-        in_chunks(tx, &CONTAINING, tenant, members, |row| Ok((row.text(0)?, containing_row(row, 1)?)))?;
+    let rows = in_lists(tx, &CONTAINING, tenant, members, |row| Ok((row.text(0)?, containing_row(row, 1)?)))?;
     for (member, group) in rows {
         found.entry(member).or_default().push(group);
     }

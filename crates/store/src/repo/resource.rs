@@ -153,7 +153,7 @@ pub fn get_many(
     ids: &[String],
 ) -> Result<Vec<Stored>, StoreError> {
     let keys: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let found = in_chunks(tx, pick!(kind, GET_MANY), tenant, &keys, read)?;
+    let found = in_chunks(tx, (pick!(kind, GET), pick!(kind, GET_MANY)), tenant, &keys, read)?;
     let mut by_id: std::collections::BTreeMap<String, Stored> = found
         .into_iter()
         .filter(|stored| stored.deleted_ms.is_none())

@@ -19,6 +19,13 @@ statement!(
       WHERE t.id = $1"
 );
 statement!(
+    STANDING,
+    "SELECT t.digest, t.expires_ms, t.revoked_ms, t.connection, c.version, n.name
+       FROM token t LEFT JOIN connection c ON c.tenant = t.tenant AND c.id = t.connection
+       LEFT JOIN tenant n ON n.id = t.tenant
+      WHERE t.id = $1"
+);
+statement!(
     LIST,
     "SELECT id, tenant, name, scope, connection, user_id, created_ms, expires_ms, last_used_ms, revoked_ms FROM token
       WHERE tenant = $1 ORDER BY created_ms, id"
@@ -68,6 +75,30 @@ pub struct Found {
     pub connection: Option<Connection>,
 }
 
+/// What may change about a token, as far as a request must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Of its secret.
+    pub digest: String,
+    /// Not valid from then on.
+    pub expires_ms: Option<i64>,
+    /// When it was revoked.
+    pub revoked_ms: Option<i64>,
+    /// Whose policies hold.
+    pub connection: Option<ConnectionId>,
+    /// The version of that connection, if it is still there.
+    pub connection_version: Option<i64>,
+}
+
+impl Standing {
+    /// Whether it may be used. A token of a connection that was removed is not one of the whole tenant.
+    pub fn holds(&self, now_ms: i64) -> bool {
+        self.revoked_ms.is_none()
+            && self.expires_ms.is_none_or(|end| end > now_ms)
+            && (self.connection.is_none() || self.connection_version.is_some())
+    }
+}
+
 /// Adds a token.
 pub fn insert(tx: &mut Tx<'_>, token: &Token, digest: &str) -> Result<(), StoreError> {
     let params: [Value; 9] = [
@@ -100,6 +131,20 @@ pub fn find(tx: &mut Tx<'_>, presented: &Presented) -> Result<Option<Found>, Sto
         presented.matches(None);
     }
     Ok(found.flatten())
+}
+
+/// How a token stands, and the name of its tenant; none if the id was never given.
+pub fn standing(tx: &mut Tx<'_>, id: &TokenId) -> Result<Option<(Standing, String)>, StoreError> {
+    tx.optional(&STANDING, &[id.as_str().into()], |row| {
+        let standing = Standing {
+            digest: row.text(0)?,
+            expires_ms: row.opt_int(1)?,
+            revoked_ms: row.opt_int(2)?,
+            connection: row.opt_text(3)?.map(ConnectionId::new),
+            connection_version: row.opt_int(4)?,
+        };
+        Ok((standing, row.opt_text(5)?.unwrap_or_default()))
+    })
 }
 
 /// All tokens of a tenant, oldest first, revoked and expired ones too.
