@@ -13,6 +13,8 @@ use crate::filter_lexer::shorten;
 pub const MAX_DEPTH: usize = 32;
 /// The most names in one object.
 pub const MAX_NAMES: usize = 1000;
+/// So many names are compared one by one: most objects are small, and there may be many of them.
+const FEW_NAMES: usize = 16;
 
 /// Reads a body. Attribute names ignore letter case, so two names that differ in case alone are one name given
 /// twice, and which of them would count is a guess: refused, as is nesting deeper than [`MAX_DEPTH`] and an object
@@ -97,10 +99,18 @@ impl<'de> Visitor<'de> for Level {
         let inner = self.deeper()?;
         let (mut object, mut names) = (Map::new(), BTreeSet::new());
         while let Some(name) = access.next_key::<String>()? {
-            if names.len() == MAX_NAMES {
+            if object.len() == MAX_NAMES {
                 return Err(A::Error::custom(format!("more than {MAX_NAMES} names in one object")));
             }
-            if !names.insert(name.to_ascii_lowercase()) {
+            let twice = if object.len() < FEW_NAMES {
+                object.keys().any(|known| known.eq_ignore_ascii_case(&name))
+            } else {
+                if names.is_empty() {
+                    names.extend(object.keys().map(|known| known.to_ascii_lowercase()));
+                }
+                !names.insert(name.to_ascii_lowercase())
+            };
+            if twice {
                 return Err(A::Error::custom(format!("{:?} is given twice", shorten(&name))));
             }
             object.insert(name, access.next_value_seed(inner)?);
@@ -132,6 +142,19 @@ mod tests {
             assert_eq!(read_body(value.to_string().as_bytes()), Ok(value));
         }
         assert_eq!(read_body(b" {\"a\" : \"\\u00e9\"} \r\n"), Ok(json!({"a": "é"})));
+    }
+
+    #[test]
+    fn a_name_given_twice_is_found_among_few_and_many() {
+        for count in [1, FEW_NAMES - 1, FEW_NAMES, FEW_NAMES + 1, 100] {
+            let names: Vec<String> = (0..count).map(|n| format!("\"name{n}\": {n}")).collect();
+            let once = format!("{{{}}}", names.join(", "));
+            assert_eq!(read_body(once.as_bytes()).unwrap().as_object().unwrap().len(), count);
+            for again in [0, count - 1] {
+                let twice = format!("{{{}, \"NAME{again}\": 0}}", names.join(", "));
+                assert!(refusal(&twice).contains("given twice"), "{again} of {count}");
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Lists and searches: filter, order, index and cursor paging, projection (RFC 7644 section 3.4.2, RFC 9865).
 
+use std::collections::BTreeMap;
+
 use domain::ids::TenantId;
 use scim::query::{ListQuery, Paging};
 use scim::sort::{SortKey, check_sort, sort_key};
@@ -15,6 +17,8 @@ use super::scan::{Test, walk};
 use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, render, type_of};
 use crate::{Engine, EngineError};
 
+/// Resources that are kept while others are looked for.
+const KEPT: usize = 20;
 /// Resources that an order without an index sorts at most.
 const SORT_MAX: usize = 100_000;
 
@@ -316,7 +320,7 @@ fn sorted_page(
     start: Start,
     count: usize,
 ) -> Result<Page, EngineError> {
-    let mut found = matching(tx, call, plan)?;
+    let (mut found, mut kept) = matching(tx, call, plan)?;
     found.sort();
     if plan.query.descending {
         found.reverse();
@@ -337,7 +341,10 @@ fn sorted_page(
         let key = rank.1.as_ref().map(SortKey::to_text).unwrap_or_default();
         Cursor::new(&key, id.clone(), &plan.fingerprint)
     });
-    let rows = resource::get_many(tx, &call.caller.tenant, plan.kind, &ids)?;
+    let rows = match ids.iter().map(|id| kept.remove(id)).collect() {
+        Some(rows) => rows,
+        None => resource::get_many(tx, &call.caller.tenant, plan.kind, &ids)?,
+    };
     Ok(Page { total: Some(found.len() as u64), rows, next })
 }
 
@@ -352,9 +359,9 @@ fn last_given(plan: &Plan<'_>, found: &[(Rank, String)], cursor: Cursor) -> (Ran
     })
 }
 
-/// Key and id of everything that matches.
-fn matching(tx: &mut Tx<'_>, call: &Call, plan: &Plan<'_>) -> Result<Vec<(Rank, String)>, EngineError> {
-    let mut found = vec![];
+/// Key and id of everything that matches, and the first resources themselves: mostly that is all that was asked for.
+fn matching(tx: &mut Tx<'_>, call: &Call, plan: &Plan<'_>) -> Result<Matching, EngineError> {
+    let (mut found, mut kept) = (vec![], BTreeMap::new());
     let mut take = |stored: Stored| -> Result<bool, EngineError> {
         if found.len() >= SORT_MAX {
             return Err(ScimError::new(
@@ -364,7 +371,10 @@ fn matching(tx: &mut Tx<'_>, call: &Call, plan: &Plan<'_>) -> Result<Vec<(Rank, 
             )
             .into());
         }
-        found.push((rank(call, plan, &stored), stored.id));
+        found.push((rank(call, plan, &stored), stored.id.clone()));
+        if kept.len() < KEPT {
+            kept.insert(stored.id.clone(), stored);
+        }
         Ok(true)
     };
     let candidates = match &plan.filter {
@@ -384,8 +394,10 @@ fn matching(tx: &mut Tx<'_>, call: &Call, plan: &Plan<'_>) -> Result<Vec<(Rank, 
             }
         }
     }
-    Ok(found)
+    Ok((found, kept))
 }
+
+type Matching = (Vec<(Rank, String)>, BTreeMap<String, Stored>);
 
 /// What a resource is sorted by; without `sortBy` the id alone decides.
 type Rank = (bool, Option<SortKey>);

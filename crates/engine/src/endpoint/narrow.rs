@@ -148,9 +148,7 @@ fn equal(
     let one = |id: Option<String>| Some(Hit { ids: id.into_iter().collect(), decides: false });
     Ok(match (kind, name) {
         (_, "id") => one(Some(text.to_owned())),
-        (Kind::User, "username") => {
-            one(user::find_by_user_name(tx, tenant, text)?.map(|found| found.id.to_string()))
-        }
+        (Kind::User, "username") => one(user::id_of_user_name(tx, tenant, text)?.map(|id| id.to_string())),
         (Kind::User, "externalid") => {
             one(user::find_by_external_id(tx, tenant, text)?.map(|found| found.id.to_string()))
         }

@@ -15,6 +15,8 @@ use crate::schema::{Attribute, AttributeType, Schema};
 
 /// The most attributes that one request may give.
 const MAX_GIVEN: usize = 1000;
+/// The most values of one attribute in one request, but for members.
+const MAX_VALUES: usize = 1000;
 
 /// One attribute with its value.
 pub(super) struct Given {
@@ -250,6 +252,12 @@ impl<'r, 'n> Reader<'r, 'n> {
             dropped: false,
         };
         self.moved(&mut given);
+        let values = given.value.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+        if values > MAX_VALUES && !given.path.attr.eq_ignore_ascii_case("members") {
+            let detail =
+                format!("{} has {values} values in one request, more than {MAX_VALUES}", given.place());
+            return Err(ScimError::new(413, None, detail));
+        }
         self.found.push(given);
         Ok(())
     }

@@ -63,6 +63,7 @@ statement!(
 );
 statement!(GET, select!("AND id = $2"));
 statement!(GET_MANY, select!("AND id IN ", in_32!()));
+statement!(ID_OF_NAME, "SELECT id FROM usr WHERE tenant = $1 AND deleted_ms IS NULL AND user_name_key = $2");
 statement!(BY_NAME_KEY, select!("AND deleted_ms IS NULL AND user_name_key = $2"));
 statement!(BY_NAME_KEYS, select!("AND deleted_ms IS NULL AND user_name_key IN ", in_32!()));
 statement!(BY_EXTERNAL_ID, select!("AND deleted_ms IS NULL AND external_id = $2"));
@@ -210,6 +211,12 @@ pub fn versions<'a>(
 /// The user of that userName in any letter case, unless deleted.
 pub fn find_by_user_name(tx: &mut Tx<'_>, tenant: &TenantId, name: &str) -> Result<Option<User>, StoreError> {
     Ok(find_by_user_names(tx, tenant, &[name])?.pop())
+}
+
+/// Its id alone.
+pub fn id_of_user_name(tx: &mut Tx<'_>, tenant: &TenantId, name: &str) -> Result<Option<UserId>, StoreError> {
+    let params = [tenant.as_str().into(), scim::fold(name).into()];
+    tx.optional(&ID_OF_NAME, &params, |row| row.text(0).map(UserId::new))
 }
 
 /// The users of those userNames in any letter case, without deleted ones.

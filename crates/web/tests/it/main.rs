@@ -11,6 +11,7 @@ mod paging;
 mod races;
 mod routes;
 mod server;
+mod tokens;
 mod transport;
 mod users;
 mod versions;

@@ -65,6 +65,7 @@ pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) log: Arc<ScimLog>,
     pub(crate) running: Running,
+    pub(crate) location: Location,
     // Removed with the world.
     _folder: tempfile::TempDir,
 }
@@ -113,8 +114,9 @@ impl World {
             move || Store::open(&location, OpenOptions { create: true, ..OpenOptions::new(BEGIN_MS) })
         };
         let store = tokio::task::spawn_blocking(open).await.unwrap().unwrap();
+        let logged = location.clone();
         let log = tokio::task::spawn_blocking(move || {
-            ScimLog::open(&location, ScimLogOptions::new(|| BEGIN_MS)).unwrap()
+            ScimLog::open(&logged, ScimLogOptions::new(|| BEGIN_MS)).unwrap()
         });
         let log = Arc::new(log.await.unwrap());
         let env = Arc::new(TestEnv { now_ms: AtomicI64::new(BEGIN_MS), draws: AtomicU64::new(1) });
@@ -126,7 +128,7 @@ impl World {
             .expect("a free port is found");
         let token = token(&engine, &tenant, TokenScope::Scim, None).await;
         let client = Client { address: running.address, base: "/scim/v2".to_owned(), token, tls: None };
-        World { engine, tenant, client, log, running, _folder: folder }
+        World { engine, tenant, client, log, running, location, _folder: folder }
     }
 
     /// A client of a tenant's token of this scope.
