@@ -14,6 +14,7 @@ pub mod directory;
 pub mod exchange;
 pub mod executor;
 pub mod expression;
+pub mod extension;
 pub mod finding;
 mod finding_group;
 pub mod finding_state;

@@ -23,6 +23,7 @@ pub mod load;
 pub mod mapping_preview;
 pub mod preview;
 pub mod provision;
+pub mod schemas;
 pub mod scim_log;
 pub mod seal;
 pub mod signin;

@@ -18,6 +18,7 @@ pub const MIGRATIONS: &[Migration] = &[
     ("connections", include_str!("schema/0002_connections.sql")),
     ("endpoint", include_str!("schema/0003_endpoint.sql")),
     ("findings", include_str!("schema/0004_findings.sql")),
+    ("schemas", include_str!("schema/0006_schemas.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (\

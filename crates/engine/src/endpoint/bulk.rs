@@ -128,7 +128,7 @@ impl Run<'_> {
         {
             self.ids.insert(bulk_id.clone(), object.id.clone());
         }
-        answer(operation, &reply, &self.call.caller.base)
+        answer(operation, &reply, self.call)
     }
 
     async fn send(&mut self, operation: Operation, if_match: Option<String>) -> Reply {
@@ -182,7 +182,8 @@ fn failed(operation: &BulkOperation, error: &ScimError) -> Value {
     out
 }
 
-fn answer(operation: &BulkOperation, reply: &Reply, base: &str) -> Value {
+fn answer(operation: &BulkOperation, reply: &Reply, call: &Call) -> Value {
+    let base = &call.caller.base;
     if let Some(error) = &reply.error {
         let mut out = failed(operation, error);
         if operation.method != BulkMethod::Post {
@@ -192,7 +193,7 @@ fn answer(operation: &BulkOperation, reply: &Reply, base: &str) -> Value {
     }
     let location = reply.location.clone().or_else(|| {
         let object = reply.object.as_ref()?;
-        Some(format!("{base}{}/{}", super::type_of(object.kind).endpoint, object.id))
+        Some(format!("{base}{}/{}", call.type_of(object.kind).endpoint, object.id))
     });
     let mut out = json!({"method": operation.method.as_str(), "status": reply.status.to_string()});
     if let Some(id) = &operation.bulk_id {

@@ -10,7 +10,7 @@ use store::repo::resource::{Kind, Stored};
 
 use super::members::Edits;
 use super::reply::{Note, Object, Reply};
-use super::{Call, Operation, Request, render, type_of};
+use super::{Call, Operation, Request, render};
 use crate::directory::apply;
 use crate::{Context, EngineError};
 
@@ -25,7 +25,7 @@ pub(super) fn create(
     request: &Request,
     body: &Value,
 ) -> Result<Reply, EngineError> {
-    let mut doc = scim::validate(type_of(Kind::Group), body)?;
+    let mut doc = scim::validate(call.type_of(Kind::Group), body)?;
     let members = take_members(&mut doc);
     let id = GroupId::new(ctx.ids.uuid());
     let (members, notes) = match members {
@@ -49,7 +49,7 @@ pub(super) fn replace(
 ) -> Result<Reply, EngineError> {
     let stored = render::live(tx, call, Kind::Group, id)?;
     render::check_if_match(tx, call, Kind::Group, &stored, request)?;
-    let mut doc = scim::validate(type_of(Kind::Group), body)?;
+    let mut doc = scim::validate(call.type_of(Kind::Group), body)?;
     // An empty list is dropped by the validation, and yet it says that nobody shall be a member.
     let named = body.as_object().and_then(|body| {
         body.iter().find(|(name, _)| name.eq_ignore_ascii_case("members")).map(|(_, list)| list.clone())
@@ -94,7 +94,7 @@ pub(super) fn patch(
         }
         let request = PatchRequest { operations: of_document };
         (doc, tolerated) =
-            scim::dialect::apply_patch(type_of(Kind::Group), call.caller.dialect(), &doc, &request)?;
+            scim::dialect::apply_patch(call.type_of(Kind::Group), call.caller.dialect(), &doc, &request)?;
         if let Some(fields) = doc.as_object_mut() {
             fields.remove("id");
         }
@@ -128,7 +128,7 @@ fn update(
 /// the cost follows the change.
 fn is_large(tx: &mut Tx<'_>, call: &Call, request: &Request, id: &str) -> Result<bool, EngineError> {
     let projection = &request.projection;
-    if !projection.attributes.is_empty() || !projection.wants(type_of(Kind::Group), "members") {
+    if !projection.attributes.is_empty() || !projection.wants(call.type_of(Kind::Group), "members") {
         return Ok(false);
     }
     let some = member::direct(tx, &call.caller.tenant, &GroupId::new(id), "", SHOWN_MEMBERS + 1)?;

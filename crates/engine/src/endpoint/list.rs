@@ -12,7 +12,7 @@ use super::cursor::{Cursor, fingerprint};
 use super::narrow::{Candidates, narrow};
 use super::reply::Reply;
 use super::scan::{Test, walk};
-use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, render, type_of};
+use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, render};
 use crate::{Engine, EngineError};
 
 /// Resources that an order without an index sorts at most.
@@ -67,14 +67,14 @@ impl<'q> Plan<'q> {
         let filter = match query.filter.as_deref() {
             Some(text) => {
                 let (filter, tolerated) =
-                    scim::dialect::normalise_filter(type_of(kind), call.caller.dialect(), text)?;
+                    scim::dialect::normalise_filter(call.type_of(kind), call.caller.dialect(), text)?;
                 reply.tolerated.extend(tolerated);
                 Some(filter)
             }
             None => None,
         };
         if let Some(path) = &query.sort_by {
-            check_sort(type_of(kind), path)?;
+            check_sort(call.type_of(kind), path)?;
         }
         let sort = query.sort_by.as_ref().map(AttrPath::to_string).unwrap_or_default();
         let sort = format!("{sort} {}", query.descending);
@@ -365,7 +365,7 @@ type Rank = (bool, Option<SortKey>);
 fn rank(call: &Call, plan: &Plan<'_>, stored: &Stored) -> Rank {
     let Some(path) = &plan.query.sort_by else { return (false, None) };
     let (whole, _) = render::assemble(call, plan.kind, stored.clone(), &[], vec![], "");
-    let key = sort_key(type_of(plan.kind), path, &whole);
+    let key = sort_key(call.type_of(plan.kind), path, &whole);
     // RFC 7644 section 3.4.2.3: without a value last when ascending, first when descending.
     (key.is_none(), key)
 }

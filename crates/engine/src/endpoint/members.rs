@@ -11,7 +11,7 @@ use store::Tx;
 use store::repo::{group, member, user};
 
 use super::reply::Note;
-use super::{Call, Kind, type_of};
+use super::{Call, Kind};
 use crate::EngineError;
 
 /// The members that a request leaves, told as differences where that is possible.
@@ -101,18 +101,19 @@ impl Edits {
         group: &str,
         filter: &Filter,
     ) -> Result<(), EngineError> {
-        let members = type_of(Kind::Group)
+        let members = call
+            .type_of(Kind::Group)
             .top_level("members")
             .map(|attribute| scim::AttrPath::attribute(attribute.name.clone()))
             .ok_or_else(|| ScimError::invalid_path("groups have no members"))?;
         let selection = Filter::ValuePath { path: members, filter: Box::new(filter.clone()) };
-        selection.check(type_of(Kind::Group)).map_err(|error| ScimError::invalid_path(error.detail))?;
+        selection.check(call.type_of(Kind::Group)).map_err(|error| ScimError::invalid_path(error.detail))?;
         let present = if self.from_nobody { vec![] } else { super::render::members_of(tx, call, group)? };
         let mut chosen = BTreeSet::new();
         let added = self.add.iter().map(|id| json!({"value": id}));
         for element in present.into_iter().chain(added) {
             let Some(id) = element.get("value").and_then(Value::as_str).map(str::to_owned) else { continue };
-            if selection.matches(type_of(Kind::Group), &json!({"members": [element]})) {
+            if selection.matches(call.type_of(Kind::Group), &json!({"members": [element]})) {
                 chosen.insert(id);
             }
         }

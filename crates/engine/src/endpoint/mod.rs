@@ -27,7 +27,7 @@ use serde_json::Value;
 use store::Tx;
 pub use store::repo::resource::Kind;
 
-use crate::directory::resource::{group_type, user_type};
+use crate::schemas::ResourceTypes;
 use crate::{Context, Engine, EngineError};
 
 pub use reindex::reindex;
@@ -61,6 +61,8 @@ pub struct Caller {
     pub me: Option<UserId>,
     /// The SCIM base URL, without a slash at its end.
     pub base: Arc<str>,
+    /// What users and groups of the tenant may contain: see [`Engine::types_at`].
+    pub types: Arc<ResourceTypes>,
 }
 
 /// One request, its path and query read.
@@ -139,18 +141,10 @@ impl Call {
         context.trace.clone_from(&self.trace);
         context
     }
-}
 
-/// The types that the endpoint serves.
-pub fn resource_types() -> [&'static ResourceType; 2] {
-    [type_of(Kind::User), type_of(Kind::Group)]
-}
-
-/// The schema of a kind.
-fn type_of(kind: Kind) -> &'static ResourceType {
-    match kind {
-        Kind::User => user_type(),
-        Kind::Group => group_type(),
+    /// The schema of a kind.
+    fn type_of(&self, kind: Kind) -> &ResourceType {
+        self.caller.types.of(kind)
     }
 }
 
@@ -179,15 +173,15 @@ impl Prepared {
         let dialect = call.caller.dialect();
         let (action, tolerated) = match &request.operation {
             Operation::Create(kind, body) => {
-                let (doc, tolerated) = scim::dialect::normalise_resource(type_of(*kind), dialect, body)?;
+                let (doc, tolerated) = scim::dialect::normalise_resource(call.type_of(*kind), dialect, body)?;
                 (Action::Create(*kind, doc), tolerated)
             }
             Operation::Replace(kind, id, body) => {
-                let (doc, tolerated) = scim::dialect::normalise_resource(type_of(*kind), dialect, body)?;
+                let (doc, tolerated) = scim::dialect::normalise_resource(call.type_of(*kind), dialect, body)?;
                 (Action::Replace(*kind, id.clone(), doc), tolerated)
             }
             Operation::Patch(kind, id, body) => {
-                let (patch, tolerated) = scim::dialect::normalise_patch(type_of(*kind), dialect, body)?;
+                let (patch, tolerated) = scim::dialect::normalise_patch(call.type_of(*kind), dialect, body)?;
                 (Action::Patch(*kind, id.clone(), patch), tolerated)
             }
             Operation::Delete(kind, id) => (Action::Delete(*kind, id.clone()), vec![]),

@@ -6,7 +6,7 @@ use store::Tx;
 use store::repo::resource::{self, Kind, Stored};
 use store::repo::{audit, user};
 
-use super::{Call, type_of};
+use super::Call;
 use crate::EngineError;
 
 /// Refuses a user whom the connection's lists leave out. Who is in already may always be deactivated.
@@ -23,7 +23,7 @@ pub(super) fn check_user(
     let matches = |text: &Option<String>| -> Result<Option<bool>, EngineError> {
         let Some(text) = text else { return Ok(None) };
         let filter = Filter::parse(text).map_err(ScimError::from)?;
-        Ok(Some(filter.matches(type_of(Kind::User), doc)))
+        Ok(Some(filter.matches(call.type_of(Kind::User), doc)))
     };
     let settings = &call.caller.settings;
     if matches(&settings.exclude)? == Some(true) {

@@ -12,7 +12,7 @@ use store::repo::member::{self, Containing};
 use store::repo::resource::{self, Kind, Stored};
 
 use super::reply::Object;
-use super::{Call, Request, type_of};
+use super::{Call, Request};
 use crate::EngineError;
 
 /// Members that are read from the database at once.
@@ -112,14 +112,14 @@ fn show(
     let groups = groups.get(&stored.id).map_or(&[][..], Vec::as_slice);
     let object = Object::of(kind, &stored);
     let etag = etag(&stored, groups);
-    let members = if kind == Kind::Group && projection.wants(type_of(kind), "members") {
+    let members = if kind == Kind::Group && projection.wants(call.type_of(kind), "members") {
         members_of(tx, call, &stored.id)?
     } else {
         vec![]
     };
     let (body, location) = assemble(call, kind, stored, groups, members, &etag);
     let paths = (&projection.attributes, &projection.excluded);
-    let body = scim::project(type_of(kind), &body, paths.0, paths.1);
+    let body = scim::project(call.type_of(kind), &body, paths.0, paths.1);
     Ok(Shown { body, etag, location, object })
 }
 
@@ -132,7 +132,7 @@ pub(super) fn assemble(
     members: Vec<Value>,
     etag: &str,
 ) -> (Value, String) {
-    let (name, endpoint) = (&type_of(kind).name, &type_of(kind).endpoint);
+    let (name, endpoint) = (&call.type_of(kind).name, &call.type_of(kind).endpoint);
     let base = &call.caller.base;
     let location = format!("{base}{endpoint}/{}", stored.id);
     let mut object = match stored.doc {

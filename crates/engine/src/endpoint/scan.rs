@@ -5,7 +5,7 @@ use serde_json::Value;
 use store::Tx;
 use store::repo::resource::{self, Stored};
 
-use super::{Call, Kind, render, type_of};
+use super::{Call, Kind, render};
 use crate::EngineError;
 
 /// Rows read at once.
@@ -44,7 +44,7 @@ impl<'f> Test<'f> {
         batch: Vec<Stored>,
     ) -> Result<Vec<Stored>, EngineError> {
         let Some(filter) = self.filter else { return Ok(batch) };
-        let rt = type_of(kind);
+        let rt = call.type_of(kind);
         if !self.rendered {
             return Ok(batch.into_iter().filter(|stored| filter.matches(rt, &stored.doc)).collect());
         }

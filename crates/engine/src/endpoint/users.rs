@@ -9,7 +9,7 @@ use store::Tx;
 use store::repo::resource::{Kind, Stored};
 
 use super::reply::{Note, Reply};
-use super::{Call, Request, policy, render, type_of};
+use super::{Call, Request, policy, render};
 use crate::directory::apply;
 use crate::{Context, EngineError};
 
@@ -21,7 +21,7 @@ pub(super) fn create(
     request: &Request,
     doc: &Value,
 ) -> Result<Reply, EngineError> {
-    let mut doc = scim::validate(type_of(Kind::User), doc)?;
+    let mut doc = scim::validate(call.type_of(Kind::User), doc)?;
     drop_password(&mut doc);
     policy::check_user(tx, call, None, &doc)?;
     let before = policy::deleted_with_external_id(tx, call, &doc)?;
@@ -76,7 +76,7 @@ pub(super) fn replace(
 ) -> Result<Reply, EngineError> {
     let stored = render::live(tx, call, Kind::User, id)?;
     render::check_if_match(tx, call, Kind::User, &stored, request)?;
-    let mut doc = scim::validate(type_of(Kind::User), body)?;
+    let mut doc = scim::validate(call.type_of(Kind::User), body)?;
     drop_password(&mut doc);
     if let (Some(fields), Some(old)) = (doc.as_object_mut(), stored.doc.as_object()) {
         keep(fields, old, "active");
@@ -115,7 +115,7 @@ fn patched(
         fields.insert("id".to_owned(), Value::String(stored.id.clone()));
     }
     let (mut doc, tolerated) =
-        scim::dialect::apply_patch(type_of(Kind::User), call.caller.dialect(), &doc, patch)?;
+        scim::dialect::apply_patch(call.type_of(Kind::User), call.caller.dialect(), &doc, patch)?;
     drop_password(&mut doc);
     if let Some(fields) = doc.as_object_mut() {
         fields.remove("id");

@@ -4,6 +4,7 @@
 
 mod connection_compare;
 mod directory;
+mod endpoint_calls;
 mod findings;
 #[cfg(test)]
 mod lane;
@@ -16,6 +17,7 @@ mod load_refused;
 mod load_resume;
 mod presets;
 mod restore;
+mod schemas;
 mod signin;
 mod signin_race;
 mod tokens;

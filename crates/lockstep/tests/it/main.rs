@@ -14,5 +14,7 @@ mod log_scim;
 mod postgres;
 mod quickstart;
 mod readme;
+mod schemas;
+mod serving;
 mod situations;
 mod why_fixtures;

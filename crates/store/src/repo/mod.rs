@@ -14,6 +14,7 @@ pub mod lookup;
 pub mod mark;
 pub mod member;
 pub mod resource;
+pub mod schema_extension;
 pub mod seat;
 pub mod signin;
 pub mod task;

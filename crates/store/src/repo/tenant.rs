@@ -8,6 +8,8 @@ statement!(INSERT, "INSERT INTO tenant(id, name, name_key, created_ms) VALUES ($
 statement!(BY_NAME, "SELECT id, name, created_ms FROM tenant WHERE name_key = $1");
 statement!(GET, "SELECT id, name, created_ms FROM tenant WHERE id = $1");
 statement!(LIST, "SELECT id, name, created_ms FROM tenant ORDER BY name_key");
+statement!(SCHEMAS_VERSION, "SELECT schemas_version FROM tenant WHERE id = $1");
+statement!(SCHEMAS_CHANGED, "UPDATE tenant SET schemas_version = schemas_version + 1 WHERE id = $1");
 
 /// One isolated customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,17 @@ pub fn find_by_name(tx: &mut Tx<'_>, name: &str) -> Result<Option<Tenant>, Store
 /// The tenant of that id.
 pub fn get(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Option<Tenant>, StoreError> {
     tx.optional(&GET, &[tenant.as_str().into()], read)
+}
+
+/// The version of the tenant's own schemas; 0 while it never had one, or if the tenant is unknown.
+pub fn schemas_version(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
+    let version = tx.optional(&SCHEMAS_VERSION, &[tenant.as_str().into()], |row| row.int(0))?;
+    Ok(version.unwrap_or_default())
+}
+
+/// Says that the tenant's own schemas have changed.
+pub fn schemas_changed(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError> {
+    tx.later(&SCHEMAS_CHANGED, &[tenant.as_str().into()])
 }
 
 /// Every tenant, by name.
