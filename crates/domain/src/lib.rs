@@ -8,6 +8,7 @@ pub mod audit;
 pub mod cause;
 mod check;
 pub mod connection;
+pub mod departure;
 pub mod desired;
 pub mod difference;
 pub mod directory;

@@ -12,6 +12,7 @@ pub mod connection_compare;
 pub mod connections;
 pub mod connectors;
 pub mod context;
+pub mod departures;
 pub mod directory;
 pub mod dispatch;
 pub mod endpoint;

@@ -19,6 +19,7 @@ pub const MIGRATIONS: &[Migration] = &[
     ("endpoint", include_str!("schema/0003_endpoint.sql")),
     ("findings", include_str!("schema/0004_findings.sql")),
     ("schemas", include_str!("schema/0006_schemas.sql")),
+    ("departures", include_str!("schema/0007_departures.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (\

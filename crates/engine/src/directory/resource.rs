@@ -8,7 +8,7 @@ use scim::ResourceType;
 use serde_json::Value;
 use store::repo::change::ChangeKind;
 use store::repo::resource::{self, Kind};
-use store::repo::{group, lookup, member, user};
+use store::repo::{departure, group, lookup, member, user};
 use store::{StoreError, Tx};
 
 use crate::EngineError;
@@ -222,17 +222,23 @@ impl Resource for User {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         user::update(tx, tenant, self, now_ms)?;
+        if self.active && !before.active {
+            // Whatever a connection's policy had in mind is called off.
+            departure::remove_user(tx, tenant, &self.id)?;
+        }
         lookup::update(tx, tenant, &self.id, &before.doc, &self.doc)
     }
 
     fn delete_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
         user::set_deleted(tx, tenant, &self.id, now_ms)?;
+        departure::remove_deleted(tx, tenant, &self.id)?;
         member::touch_groups_of(tx, tenant, self.id.as_str(), now_ms)?;
         resource::count_up(tx, tenant, Kind::User, self.id.as_str(), -1)
     }
 
     fn restore_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
         user::set_restored(tx, tenant, &self.id, now_ms)?;
+        departure::remove_user(tx, tenant, &self.id)?;
         member::touch_groups_of(tx, tenant, self.id.as_str(), now_ms)?;
         resource::count_up(tx, tenant, Kind::User, self.id.as_str(), 1)
     }

@@ -10,7 +10,7 @@ use store::repo::resource::{Kind, Stored};
 
 use super::members::Edits;
 use super::reply::{Note, Object, Reply};
-use super::{Call, Operation, Request, render};
+use super::{Call, Operation, Request, render, required};
 use crate::directory::apply;
 use crate::{Context, EngineError};
 
@@ -35,6 +35,7 @@ pub(super) fn create(
     let mut batch = vec![Change::CreateGroup { id: id.clone(), source: call.caller.source.clone(), doc }];
     batch.extend(members);
     apply(tx, ctx, &batch)?;
+    required::arrive(tx, call, ctx, &batch)?;
     shown(tx, call, request, 201, id.as_str(), notes)
 }
 
@@ -120,6 +121,7 @@ fn update(
     batch.extend(members);
     if !batch.is_empty() {
         apply(tx, ctx, &batch)?;
+        required::arrive(tx, call, ctx, &batch)?;
     }
     shown(tx, call, request, 200, &stored.id, notes)
 }

@@ -12,9 +12,11 @@ use super::cursor::{Cursor, fingerprint};
 use super::narrow::{Candidates, narrow};
 use super::reply::Reply;
 use super::scan::{Test, walk};
-use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, render};
+use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, departure, render};
 use crate::{Engine, EngineError};
 
+/// Resources that are read at once where some of them are not shown.
+const SEEN_AT_ONCE: i64 = 500;
 /// Resources that an order without an index sorts at most.
 const SORT_MAX: usize = 100_000;
 
@@ -226,7 +228,11 @@ fn unfiltered_page(
     count: usize,
 ) -> Result<Page, EngineError> {
     let (tenant, kind) = (&call.caller.tenant, plan.kind);
-    let total = total(tx, tenant, kind)?;
+    let hidden = departure::count_hidden(tx, call, kind)?;
+    let total = total(tx, tenant, kind)?.saturating_sub(hidden);
+    if hidden > 0 {
+        return seen_page(tx, call, plan, order, (start, total), count);
+    }
     // One more shows whether there is a next page.
     let limit = i64::try_from(count.saturating_add(1)).unwrap_or(i64::MAX);
     let (mut ids, rank) = match start {
@@ -247,6 +253,53 @@ fn unfiltered_page(
     let more = ids.len() > count;
     ids.truncate(count);
     let rows = resource::get_many(tx, tenant, kind, &ids)?;
+    let next = plan.next(order.0, &rows, rank + rows.len() as u64, more);
+    Ok(Page { total: Some(total), rows, next })
+}
+
+/// The same where users are left out that the caller does not see: the index is read from the beginning, or from the cursor.
+fn seen_page(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    plan: &Plan<'_>,
+    order: (Order, bool),
+    (start, total): (Start, u64),
+    count: usize,
+) -> Result<Page, EngineError> {
+    let (tenant, kind) = (&call.caller.tenant, plan.kind);
+    let (mut skip, rank, mut after) = match start {
+        Start::Skip(skip) => (skip, skip, None),
+        Start::After(None) => (0, 0, None),
+        Start::After(Some(cursor)) => (0, cursor.rank, Some((cursor.key, cursor.id))),
+    };
+    let mut rows: Vec<Stored> = vec![];
+    loop {
+        let ids = match &after {
+            None => resource::page(tx, tenant, kind, order, 0, SEEN_AT_ONCE)?,
+            Some((key, id)) => {
+                let key = match order.0 {
+                    Order::Modified => key.parse::<i64>().unwrap_or(0).into(),
+                    _ => key.as_str().into(),
+                };
+                resource::page_after(tx, tenant, kind, order, (key, id), SEEN_AT_ONCE)?
+            }
+        };
+        let batch = resource::get_many(tx, tenant, kind, &ids)?;
+        let Some(last) = batch.last() else { break };
+        after = Some((Plan::key(order.0, last), last.id.clone()));
+        for stored in Test::new(None).passing(tx, call, kind, batch)? {
+            if skip > 0 {
+                skip -= 1;
+            } else {
+                rows.push(stored);
+            }
+        }
+        if rows.len() > count {
+            break;
+        }
+    }
+    let more = rows.len() > count;
+    rows.truncate(count);
     let next = plan.next(order.0, &rows, rank + rows.len() as u64, more);
     Ok(Page { total: Some(total), rows, next })
 }

@@ -5,6 +5,7 @@
 
 mod bulk;
 mod cursor;
+mod departure;
 mod groups;
 mod list;
 mod members;
@@ -13,13 +14,14 @@ mod policy;
 mod reindex;
 mod render;
 mod reply;
+mod required;
 mod scan;
 mod users;
 
 use std::sync::Arc;
 
 use domain::connection::ConnectionSettings;
-use domain::ids::{TenantId, UserId};
+use domain::ids::{ConnectionId, TenantId, UserId};
 use scim::dialect::{Dialect, Tolerated};
 use scim::query::{ListQuery, Projection};
 use scim::{ResourceType, ScimError};
@@ -142,6 +144,11 @@ impl Call {
         context
     }
 
+    /// The connection; none for a token of the tenant itself.
+    fn connection(&self) -> Option<ConnectionId> {
+        Some(self.caller.connection.as_str()).filter(|id| !id.is_empty()).map(ConnectionId::new)
+    }
+
     /// The schema of a kind.
     fn type_of(&self, kind: Kind) -> &ResourceType {
         self.caller.types.of(kind)
@@ -230,6 +237,9 @@ fn delete(
     let stored = render::live(tx, call, kind, id)?;
     let object = Object::of(kind, &stored);
     render::check_if_match(tx, call, kind, &stored, request)?;
+    if kind == Kind::User && departure::depart(tx, call, ctx, &stored)? {
+        return Ok(Reply { status: 204, object: Some(object), ..Reply::default() });
+    }
     let change = match kind {
         Kind::User => Change::DeleteUser { id: UserId::new(id) },
         Kind::Group => Change::DeleteGroup { id: domain::ids::GroupId::new(id) },

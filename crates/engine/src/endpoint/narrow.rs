@@ -7,7 +7,7 @@ use scim::{CompareOp, Filter, Literal, urn};
 use store::Tx;
 use store::repo::{group, lookup, member, resource, user};
 
-use super::{Call, Kind};
+use super::{Call, Kind, departure};
 use crate::EngineError;
 
 /// More candidates than this are not collected: reading everything in order is cheaper then.
@@ -147,6 +147,7 @@ fn equal(
         }
         (Kind::Group, "members" | "members.value") => {
             let live = matches!(resource::ever(tx, tenant, text)?, Some((_, None)));
+            let live = live && !departure::hides(tx, call, text)?;
             let groups = if live { member::groups_of(tx, tenant, text)? } else { vec![] };
             Some(Hit { ids: groups.iter().map(ToString::to_string).collect(), decides: true })
         }

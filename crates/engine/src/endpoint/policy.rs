@@ -1,10 +1,11 @@
 //! The connection's policies: who may be provisioned, and what a return after a deletion means.
 
+use domain::ids::GroupId;
 use scim::{Filter, ScimError};
 use serde_json::Value;
 use store::Tx;
 use store::repo::resource::{self, Kind, Stored};
-use store::repo::{audit, user};
+use store::repo::{audit, group, user};
 
 use super::Call;
 use crate::EngineError;
@@ -44,6 +45,16 @@ fn refused(list: &str, filter: Option<&str>) -> ScimError {
             filter.unwrap_or_default()
         ),
     )
+}
+
+/// The groups that new users join. One that was deleted since the setting was made stops nobody from being created.
+pub(super) fn default_groups(tx: &mut Tx<'_>, call: &Call) -> Result<Vec<GroupId>, EngineError> {
+    let wanted = &call.caller.settings.default_groups;
+    if wanted.is_empty() {
+        return Ok(vec![]);
+    }
+    let found = group::versions(tx, &call.caller.tenant, wanted)?;
+    Ok(found.into_iter().filter(|(_, _, deleted)| !deleted).map(|(id, _, _)| id).collect())
 }
 
 /// The user who carried this externalId and was deleted last.

@@ -12,7 +12,7 @@ use store::repo::member::{self, Containing};
 use store::repo::resource::{self, Kind, Stored};
 
 use super::reply::Object;
-use super::{Call, Request};
+use super::{Call, Request, departure};
 use crate::EngineError;
 
 /// Members that are read from the database at once.
@@ -28,8 +28,9 @@ pub(super) struct Shown {
 
 /// The object of that id; 404 if there is none or it was deleted (RFC 7644 section 3.6).
 pub(super) fn live(tx: &mut Tx<'_>, call: &Call, kind: Kind, id: &str) -> Result<Stored, EngineError> {
-    let found = resource::get(tx, &call.caller.tenant, kind, id)?;
-    found.filter(|stored| stored.deleted_ms.is_none()).ok_or_else(|| not_found(kind, id))
+    let found = resource::get(tx, &call.caller.tenant, kind, id)?.filter(|found| found.deleted_ms.is_none());
+    let found = found.ok_or_else(|| not_found(kind, id))?;
+    if departure::hidden(tx, call, kind, &found)? { Err(not_found(kind, id)) } else { Ok(found) }
 }
 
 /// The error for an id that names nothing.
@@ -170,22 +171,25 @@ fn group_reference(base: &str, group: &Containing) -> Value {
     })
 }
 
-/// The direct members of a group that are not deleted.
+/// The direct members of a group that are not deleted, as the caller sees them.
 pub(super) fn members_of(tx: &mut Tx<'_>, call: &Call, group: &str) -> Result<Vec<Value>, EngineError> {
     let (base, group) = (&call.caller.base, domain::ids::GroupId::new(group));
     let mut out: Vec<Value> = vec![];
     let mut after = String::new();
     loop {
-        let page = member::direct(tx, &call.caller.tenant, &group, &after, MEMBER_PAGE)?;
-        let Some(last) = page.last() else { return Ok(out) };
+        let page = member::direct_departed(tx, &call.caller.tenant, &group, &after, MEMBER_PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(out) };
         last.id().clone_into(&mut after);
-        out.extend(page.iter().map(|member| {
+        for (member, departed) in page {
+            if departed && departure::hides(tx, call, member.id())? {
+                continue;
+            }
             let (endpoint, kind) = match member {
                 domain::directory::Member::User(_) => ("Users", "User"),
                 domain::directory::Member::Group(_) => ("Groups", "Group"),
             };
-            json!({"value": member.id(), "$ref": format!("{base}/{endpoint}/{}", member.id()), "type": kind})
-        }));
+            out.push(json!({"value": member.id(), "$ref": format!("{base}/{endpoint}/{}", member.id()), "type": kind}));
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use store::Tx;
 use store::repo::resource::{Kind, Stored};
 
 use super::reply::{Note, Reply};
-use super::{Call, Request, policy, render};
+use super::required::Whose;
+use super::{Call, Request, departure, policy, render, required};
 use crate::directory::apply;
 use crate::{Context, EngineError};
 
@@ -30,20 +31,53 @@ pub(super) fn create(
     {
         return restore(tx, call, ctx, request, before, doc);
     }
+    let posted = doc.clone();
+    let held = required::hold_back(tx, call, Whose::New, &mut doc)?;
     let id = UserId::new(ctx.ids.uuid());
-    let mut batch = vec![Change::CreateUser { id: id.clone(), source: call.caller.source.clone(), doc }];
-    batch.extend(
-        call.caller
-            .settings
-            .default_groups
-            .iter()
-            .map(|group| Change::AddMember { group: group.clone(), member: Member::User(id.clone()) }),
-    );
-    apply(tx, ctx, &batch)?;
+    let mut batch =
+        vec![Change::CreateUser { id: id.clone(), source: call.caller.source.clone(), doc: doc.clone() }];
+    let groups = policy::default_groups(tx, call)?.into_iter();
+    batch.extend(groups.map(|group| Change::AddMember { group, member: Member::User(id.clone()) }));
+    if let Err(error) = apply(tx, ctx, &batch) {
+        // Keys are looked at before anything is written, so the transaction goes on.
+        let conflict = matches!(error, EngineError::Conflict(_));
+        let returning = if conflict { departure::returning(tx, call, &posted)? } else { None };
+        return match returning {
+            Some(kept) => bring_back(tx, call, ctx, request, &kept, posted),
+            None => Err(error),
+        };
+    }
+    let waits = required::wait(tx, call, ctx, held, (&id, &doc))?;
     let mut reply = shown(tx, call, request, 201, id.as_str())?;
+    reply.tolerated.extend(waits);
     if let Some(before) = before {
         reply.notes.push(Note::ReturnedAsNew { id: id.to_string(), before: before.id });
     }
+    Ok(reply)
+}
+
+/// Shows a user again whom this connection had deleted and the policy kept: the same id, `active` as posted.
+fn bring_back(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    ctx: &mut Context,
+    request: &Request,
+    kept: &Stored,
+    mut doc: Value,
+) -> Result<Reply, EngineError> {
+    let (id, body) = (UserId::new(kept.id.as_str()), doc.clone());
+    if let (Some(fields), Some(old)) = (doc.as_object_mut(), kept.doc.as_object()) {
+        fields.entry("active").or_insert(Value::Bool(true));
+        if kept.source != call.caller.source {
+            merge(fields, old, &body);
+        }
+    }
+    let held = required::hold_back(tx, call, Whose::Returning(kept), &mut doc)?;
+    departure::show_again(tx, call, ctx, &id)?;
+    apply(tx, ctx, &[Change::UpdateUser { id: id.clone(), doc: doc.clone() }])?;
+    let waits = required::wait(tx, call, ctx, held, (&id, &doc))?;
+    let mut reply = shown(tx, call, request, 201, id.as_str())?;
+    reply.tolerated.extend(waits);
     Ok(reply)
 }
 
@@ -60,8 +94,13 @@ fn restore(
         fields.entry("active").or_insert(Value::Bool(true));
     }
     let id = UserId::new(before.id.as_str());
-    apply(tx, ctx, &[Change::RestoreUser { id: id.clone() }, Change::UpdateUser { id: id.clone(), doc }])?;
-    shown(tx, call, request, 201, id.as_str())
+    let held = required::hold_back(tx, call, Whose::Returning(before), &mut doc)?;
+    let update = Change::UpdateUser { id: id.clone(), doc: doc.clone() };
+    apply(tx, ctx, &[Change::RestoreUser { id: id.clone() }, update])?;
+    let waits = required::wait(tx, call, ctx, held, (&id, &doc))?;
+    let mut reply = shown(tx, call, request, 201, id.as_str())?;
+    reply.tolerated.extend(waits);
+    Ok(reply)
 }
 
 /// PUT: what the body does not name is cleared, but for `active`; of a user whom somebody else created, only what is named
@@ -84,7 +123,8 @@ pub(super) fn replace(
             merge(fields, old, body);
         }
     }
-    update(tx, call, ctx, request, &stored, doc)
+    let named = named(body, "active");
+    update(tx, call, ctx, request, &stored, (doc, named))
 }
 
 /// PATCH: all operations or none.
@@ -99,7 +139,11 @@ pub(super) fn patch(
     let stored = render::live(tx, call, Kind::User, id)?;
     render::check_if_match(tx, call, Kind::User, &stored, request)?;
     let (doc, mut tolerated) = patched(call, &stored, patch)?;
-    let mut reply = update(tx, call, ctx, request, &stored, doc)?;
+    // A normalised operation always has a path.
+    let named = patch.operations.iter().any(|operation| {
+        operation.path.as_ref().is_some_and(|path| path.attr.eq_ignore_ascii_case("active"))
+    });
+    let mut reply = update(tx, call, ctx, request, &stored, (doc, named))?;
     reply.tolerated.append(&mut tolerated);
     Ok(reply)
 }
@@ -131,11 +175,20 @@ fn update(
     ctx: &mut Context,
     request: &Request,
     stored: &Stored,
-    doc: Value,
+    (mut doc, names_active): (Value, bool),
 ) -> Result<Reply, EngineError> {
     policy::check_user(tx, call, Some(&stored.doc), &doc)?;
-    apply(tx, ctx, &[Change::UpdateUser { id: UserId::new(stored.id.as_str()), doc }])?;
-    shown(tx, call, request, 200, &stored.id)
+    let id = UserId::new(stored.id.as_str());
+    let held = required::hold_back(tx, call, Whose::Known(stored), &mut doc)?;
+    apply(tx, ctx, &[Change::UpdateUser { id: id.clone(), doc: doc.clone() }])?;
+    departure::updated(tx, call, ctx, stored, &doc)?;
+    if names_active && held.is_none() {
+        required::give_up(tx, call, ctx, &id)?;
+    }
+    let waits = required::wait(tx, call, ctx, held, (&id, &doc))?;
+    let mut reply = shown(tx, call, request, 200, &stored.id)?;
+    reply.tolerated.extend(waits);
+    Ok(reply)
 }
 
 fn shown(
@@ -166,10 +219,11 @@ fn keep(fields: &mut Map<String, Value>, old: &Map<String, Value>, name: &str) {
 
 /// Keeps what the body does not name: absent is no statement about what others wrote. A null in the body clears.
 fn merge(fields: &mut Map<String, Value>, old: &Map<String, Value>, body: &Value) {
-    let named = |name: &str| {
-        body.as_object().is_some_and(|body| body.keys().any(|key| key.eq_ignore_ascii_case(name)))
-    };
-    for name in old.keys().filter(|name| *name != "schemas" && !named(name)) {
+    for name in old.keys().filter(|name| *name != "schemas" && !named(body, name)) {
         keep(fields, old, name);
     }
+}
+
+fn named(body: &Value, name: &str) -> bool {
+    body.as_object().is_some_and(|body| body.keys().any(|key| key.eq_ignore_ascii_case(name)))
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::connection::ConnectionSettings;
+use domain::connection::{ConnectionSettings, IdentityProvider};
+use engine::connections;
 use engine::endpoint::{self, Caller, Kind, Operation, Reply, Request};
 use futures::executor::block_on;
 use scim::query::{ListQuery, Projection, parameters};
@@ -13,13 +14,32 @@ use crate::world::World;
 /// A client of the endpoint; settings and schemas are read with each request, as a server does.
 pub(crate) struct Client<'w> {
     pub(crate) world: &'w World,
+    pub(crate) connection: String,
     pub(crate) name: &'static str,
     pub(crate) settings: ConnectionSettings,
 }
 
 impl<'w> Client<'w> {
     pub(crate) fn new(world: &'w World, settings: ConnectionSettings) -> Self {
-        Self { world, name: "okta", settings }
+        Self { world, connection: "id-of-okta".into(), name: "okta", settings }
+    }
+
+    /// A client of a connection that is made with these settings.
+    pub(crate) fn of(world: &'w World, name: &'static str, settings: ConnectionSettings) -> Self {
+        let (engine, tenant) = (&world.engine, &world.tenant);
+        let added = connections::add(engine, tenant, name, IdentityProvider::Okta, settings.clone());
+        let connection = block_on(added).unwrap().id.to_string();
+        Self { world, connection, name, settings }
+    }
+
+    /// Changes the settings, as an administrator does.
+    pub(crate) fn set(&mut self, edit: impl Fn(&mut ConnectionSettings) + Send + 'static) {
+        let (engine, tenant) = (&self.world.engine, &self.world.tenant);
+        let changed = connections::change(engine, tenant, self.name, move |_, _, settings| {
+            edit(settings);
+            Ok(())
+        });
+        self.settings = block_on(changed).unwrap().settings;
     }
 
     /// Whatever the answer is.
@@ -27,7 +47,7 @@ impl<'w> Client<'w> {
         let engine = &self.world.engine;
         let caller = Caller {
             tenant: self.world.tenant.clone(),
-            connection: format!("id-of-{}", self.name),
+            connection: self.connection.clone(),
             source: format!("connection:{}", self.name),
             actor: format!("connection:{}", self.name),
             settings: Arc::new(self.settings.clone()),

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod connection_compare;
+mod departures;
 mod directory;
 mod endpoint_calls;
 mod findings;
@@ -16,6 +17,7 @@ mod load;
 mod load_refused;
 mod load_resume;
 mod presets;
+mod required_group;
 mod restore;
 mod schemas;
 mod signin;

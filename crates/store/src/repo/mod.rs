@@ -4,6 +4,7 @@ pub mod app;
 pub mod audit;
 pub mod change;
 pub mod connection;
+pub mod departure;
 pub mod edge;
 pub mod group;
 pub mod intent;

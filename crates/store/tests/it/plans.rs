@@ -3,7 +3,8 @@
 use store::{MIGRATIONS, Statement};
 
 /// Tables that grow with the directory, the queue or the history.
-const BIG: [&str; 15] = [
+const BIG: [&str; 16] = [
+    "departure",
     "extension_use",
     "signin_subject",
     "signin_log",
