@@ -98,6 +98,8 @@ causes! {
         "Shorten the name in the identity provider, or map displayName to a shorter attribute. {step}";
     GroupAttributeUnknown, "group.attribute_unknown", "Attributes of groups arrive that are not in the schema here; they are dropped.",
         "Nothing is lost that this directory knows. Take the attributes in the evidence out of the group mapping of the identity provider, or add a custom schema here.";
+    GroupRequired, "endpoint.group_required", "A user was pushed as active before being in the required group, and is kept inactive until then.",
+        "Put the user into the group in the evidence; the user is activated with that by itself. To require no group: lockstep connection set {app} --required-group none.";
     MemberRefused, "member.refused", "The app refuses this member of the group.",
         "Read the app's words in the evidence; then: lockstep retry {app}.";
     SigninIssuer, "signin.issuer", "Somebody signs in with an issuer that no connection declares.",

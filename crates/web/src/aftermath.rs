@@ -41,10 +41,7 @@ impl Aftermath {
 
     /// Hands a request over. Never waits.
     pub(crate) fn hand_over(&self, token: &TokenId, exchange: &Exchange, notes: &[Note]) {
-        let no_seats = notes.iter().filter_map(|note| match note {
-            Note::NoSeat { asked } => Some(*asked),
-            _ => None,
-        });
+        let no_seats = notes.iter().map(|Note::NoSeat { asked }| *asked);
         let kept = if tells(exchange) {
             exchange.clone()
         } else {

@@ -4,6 +4,7 @@ use domain::connection::Principal;
 use domain::exchange::Exchange;
 use domain::ids::TokenId;
 use engine::endpoint::Reply;
+use engine::schemas::ResourceTypes;
 use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
 use serde_json::Value;
@@ -44,7 +45,7 @@ impl Seen {
 }
 
 /// Hands the exchange to the log.
-pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
+pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, types: &ResourceTypes, started: u64) {
     let mut exchange = seen.exchange;
     exchange.status = reply.status;
     exchange.duration_us = i64::try_from(server.now_micros() - started).unwrap_or(i64::MAX);
@@ -61,7 +62,10 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
     }
     exchange.request = seen.request;
     exchange.answer = reply.body;
-    // The log's own thread redacts what it keeps.
+    // The log's own thread redacts what it keeps: values of attributes that nobody declared are not written down.
     server.aftermath.hand_over(&seen.token, &exchange, &reply.notes);
-    server.log.record(exchange);
+    match types.logged() {
+        Some(types) => server.log.record_with(exchange, types),
+        None => server.log.record(exchange),
+    }
 }

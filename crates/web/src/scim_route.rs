@@ -31,6 +31,10 @@ pub(crate) async fn answer(
         Ok(principal) => principal,
         Err(error) => return answer::error(&error, &trace),
     };
+    let types = match authenticate::types(server, &principal).await {
+        Ok(types) => types,
+        Err(error) => return answer::error(&error, &trace),
+    };
     let base = match &tenant {
         Some(name) => format!("{}/t/{name}/scim/v2", server.base),
         None => format!("{}/scim/v2", server.base),
@@ -57,7 +61,7 @@ pub(crate) async fn answer(
                 query: head.uri.query(),
                 headers: &head.headers,
             };
-            let reply = match authenticate::caller(&principal, &base) {
+            let reply = match authenticate::caller(&principal, &base, &types) {
                 Ok(caller) => serve(server, &caller, input, incoming, &mut seen, &trace).await,
                 Err(error) => Reply::from(error),
             };
@@ -71,7 +75,7 @@ pub(crate) async fn answer(
     if reply.status == 405 {
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     }
-    exchange::record(server, seen, reply, started);
+    exchange::record(server, seen, reply, &types, started);
     answer
 }
 
@@ -237,7 +241,7 @@ fn document(caller: &Caller, target: &Target, pairs: &[(String, String)]) -> Res
         return Err(ScimError::new(403, None, "discovery documents cannot be filtered (RFC 7644 section 4)"));
     }
     let base = &caller.base;
-    let types = endpoint::resource_types();
+    let types = caller.types.published();
     let (mut found, asked): (Vec<Value>, &Option<String>) = match target {
         Target::Schemas(asked) => {
             let all = types.iter().flat_map(|rt| std::iter::once(&rt.schema).chain(&rt.extensions));

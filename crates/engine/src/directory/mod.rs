@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod attribute;
 mod draft;
+mod extension_data;
 pub mod groups;
 pub(crate) mod membership;
 pub mod merge;

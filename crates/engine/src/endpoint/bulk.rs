@@ -169,7 +169,7 @@ impl Run<'_> {
         }
         let location = reply.location.clone().or_else(|| {
             let object = reply.object.as_ref()?;
-            Some(format!("{base}{}/{}", super::type_of(object.kind).endpoint, object.id))
+            Some(format!("{base}{}/{}", self.call.type_of(object.kind).endpoint, object.id))
         });
         let mut out = json!({"method": operation.method.as_str(), "status": reply.status.to_string()});
         if let Some(id) = &operation.bulk_id {

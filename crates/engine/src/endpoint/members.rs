@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use store::Tx;
 use store::repo::{group, member, user};
 
-use super::reply::Note;
-use super::{Call, Kind, type_of};
+use super::{Call, Kind};
 use crate::EngineError;
 
 /// The members that a request leaves, told as differences where that is possible.
@@ -63,8 +62,8 @@ impl Edits {
             Some(path) => (path.filter.as_ref(), path.sub.as_deref()),
             None => (None, None),
         };
-        if sub.is_some_and(|sub| !sub.eq_ignore_ascii_case("value")) {
-            return self.check_sub(operation);
+        if let Some(sub) = sub.filter(|sub| !sub.eq_ignore_ascii_case("value")) {
+            return check_sub(sub);
         }
         let value = operation.value.as_ref().unwrap_or(&Value::Null);
         match (operation.op, filter) {
@@ -88,18 +87,6 @@ impl Edits {
         Ok(())
     }
 
-    /// `display` and `type` of a member follow from the member: what is said about them is no change.
-    fn check_sub(&self, operation: &PatchOperation) -> Result<(), EngineError> {
-        let known =
-            operation.path.as_ref().and_then(|path| path.sub.as_deref()).is_some_and(|sub| {
-                ["display", "type", "$ref"].iter().any(|name| name.eq_ignore_ascii_case(sub))
-            });
-        if known {
-            return Ok(());
-        }
-        Err(ScimError::invalid_path("members have value, type, display and $ref").into())
-    }
-
     /// A selection by anything but an id needs the members as they are at this point.
     fn remove_matching(
         &mut self,
@@ -108,19 +95,20 @@ impl Edits {
         group: &str,
         filter: &Filter,
     ) -> Result<(), EngineError> {
-        let members = type_of(Kind::Group)
+        let members = call
+            .type_of(Kind::Group)
             .top_level("members")
             .map(|attribute| scim::AttrPath::attribute(attribute.name.clone()))
             .ok_or_else(|| ScimError::invalid_path("groups have no members"))?;
         let selection = Filter::ValuePath { path: members, filter: Box::new(filter.clone()) };
-        selection.check(type_of(Kind::Group)).map_err(|error| ScimError::invalid_path(error.detail))?;
+        selection.check(call.type_of(Kind::Group)).map_err(|error| ScimError::invalid_path(error.detail))?;
         let present = if self.from_nobody { vec![] } else { super::render::members_of(tx, call, group)? };
         self.selected = true;
         let mut chosen = BTreeSet::new();
         let added = self.add.iter().map(|id| json!({"value": id}));
         for element in present.into_iter().chain(added) {
             let Some(id) = element.get("value").and_then(Value::as_str).map(str::to_owned) else { continue };
-            if selection.matches(type_of(Kind::Group), &json!({"members": [element]})) {
+            if selection.matches(call.type_of(Kind::Group), &json!({"members": [element]})) {
                 chosen.insert(id);
             }
         }
@@ -135,7 +123,7 @@ impl Edits {
         tx: &mut Tx<'_>,
         call: &Call,
         group: &str,
-    ) -> Result<(Vec<Change>, Vec<Note>), EngineError> {
+    ) -> Result<Vec<Change>, EngineError> {
         let target = GroupId::new(group);
         let (mut add, mut remove) = (self.add, self.remove);
         if self.from_nobody {
@@ -145,13 +133,12 @@ impl Edits {
             add = add.difference(&present).cloned().collect();
         }
         let known = Known::load(tx, call, add.iter().chain(&remove))?;
-        let (mut changes, mut notes) = (vec![], vec![]);
+        let mut changes = vec![];
         for id in &add {
             let group = target.clone();
             match known.of(id) {
                 Some((member, false)) => changes.push(Change::AddMember { group, member }),
                 Some((member, true)) if call.caller.dialect() != Dialect::Strict => {
-                    notes.push(Note::Parked { group: group.to_string(), member: id.clone() });
                     changes.push(Change::ParkMember { group, member });
                 }
                 _ => return Err(unknown(id).into()),
@@ -159,8 +146,16 @@ impl Edits {
         }
         let gone = remove.iter().filter_map(|id| known.of(id));
         changes.extend(gone.map(|(member, _)| Change::RemoveMember { group: target.clone(), member }));
-        Ok((changes, notes))
+        Ok(changes)
     }
+}
+
+/// `display` and `type` of a member follow from the member: what is said about them is no change.
+fn check_sub(sub: &str) -> Result<(), EngineError> {
+    if ["display", "type", "$ref"].iter().any(|name| name.eq_ignore_ascii_case(sub)) {
+        return Ok(());
+    }
+    Err(ScimError::invalid_path("members have value, type, display and $ref").into())
 }
 
 fn unknown(id: &str) -> ScimError {

@@ -5,6 +5,7 @@
 
 mod bulk;
 mod cursor;
+mod departure;
 mod groups;
 mod list;
 mod members;
@@ -13,6 +14,7 @@ mod policy;
 mod reindex;
 mod render;
 mod reply;
+mod required;
 mod scan;
 mod settle;
 mod users;
@@ -20,7 +22,7 @@ mod users;
 use std::sync::Arc;
 
 use domain::connection::ConnectionSettings;
-use domain::ids::{TenantId, UserId};
+use domain::ids::{ConnectionId, TenantId, UserId};
 use scim::dialect::{Dialect, Tolerated};
 use scim::query::{ListQuery, Projection};
 use scim::{ResourceType, ScimError};
@@ -28,7 +30,7 @@ use serde_json::Value;
 use store::Tx;
 pub use store::repo::resource::Kind;
 
-use crate::directory::resource::{group_type, user_type};
+use crate::schemas::ResourceTypes;
 use crate::{Context, Engine, EngineError};
 
 pub use reindex::reindex;
@@ -62,6 +64,8 @@ pub struct Caller {
     pub me: Option<UserId>,
     /// The SCIM base URL, without a slash at its end.
     pub base: Arc<str>,
+    /// What users and groups of the tenant may contain: see [`Engine::types_at`].
+    pub types: Arc<ResourceTypes>,
 }
 
 /// One request, its path and query read.
@@ -140,24 +144,15 @@ impl Call {
         context.trace.clone_from(&self.trace);
         context
     }
-}
 
-/// The types that the endpoint serves, as it publishes them. What a member is called follows from the member: a client that
-/// sends a `display` is understood, and told here that it sets nothing.
-pub fn resource_types() -> [ResourceType; 2] {
-    let mut group = type_of(Kind::Group).clone();
-    let parts = group.schema.attributes.iter_mut().flat_map(|attribute| &mut attribute.sub_attributes);
-    for display in parts.filter(|part| part.name == "display") {
-        display.mutability = scim::Mutability::ReadOnly;
+    /// The connection; none for a token of the tenant itself.
+    fn connection(&self) -> Option<ConnectionId> {
+        Some(self.caller.connection.as_str()).filter(|id| !id.is_empty()).map(ConnectionId::new)
     }
-    [type_of(Kind::User).clone(), group]
-}
 
-/// The schema of a kind.
-fn type_of(kind: Kind) -> &'static ResourceType {
-    match kind {
-        Kind::User => user_type(),
-        Kind::Group => group_type(),
+    /// The schema of a kind.
+    fn type_of(&self, kind: Kind) -> &ResourceType {
+        self.caller.types.of(kind)
     }
 }
 
@@ -192,15 +187,15 @@ impl Prepared {
         let dialect = call.caller.dialect();
         let (action, tolerated) = match &request.operation {
             Operation::Create(kind, body) => {
-                let (doc, tolerated) = scim::dialect::normalise_resource(type_of(*kind), dialect, body)?;
+                let (doc, tolerated) = scim::dialect::normalise_resource(call.type_of(*kind), dialect, body)?;
                 (Action::Create(*kind, doc), tolerated)
             }
             Operation::Replace(kind, id, body) => {
-                let (doc, tolerated) = scim::dialect::normalise_resource(type_of(*kind), dialect, body)?;
+                let (doc, tolerated) = scim::dialect::normalise_resource(call.type_of(*kind), dialect, body)?;
                 (Action::Replace(*kind, id.clone(), doc), tolerated)
             }
             Operation::Patch(kind, id, body) => {
-                let (patch, tolerated) = scim::dialect::normalise_patch(type_of(*kind), dialect, body)?;
+                let (patch, tolerated) = scim::dialect::normalise_patch(call.type_of(*kind), dialect, body)?;
                 (Action::Patch(*kind, id.clone(), patch), tolerated)
             }
             Operation::Delete(kind, id) => (Action::Delete(*kind, id.clone()), vec![]),
@@ -246,9 +241,11 @@ fn delete(
     id: &str,
 ) -> Result<Reply, EngineError> {
     use domain::directory::Change;
-    let stored = render::live(tx, call, kind, id)?;
+    let stored = render::for_write(tx, call, kind, id, request)?;
     let object = Object::of(kind, &stored);
-    render::check_if_match(tx, call, kind, &stored, request)?;
+    if kind == Kind::User && departure::depart(tx, call, ctx, &stored)? {
+        return Ok(Reply { status: 204, object: Some(object), ..Reply::default() });
+    }
     let change = match kind {
         Kind::User => Change::DeleteUser { id: UserId::new(id) },
         Kind::Group => Change::DeleteGroup { id: domain::ids::GroupId::new(id) },

@@ -44,29 +44,10 @@ pub struct Object {
 /// Something that an admin should know although the request was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A membership of this deleted object was parked.
-    Parked {
-        /// The group.
-        group: String,
-        /// The deleted member.
-        member: String,
-    },
-    /// The request names an id that was given once and deleted.
-    Deleted {
-        /// The id.
-        id: String,
-    },
     /// There was no seat for what was asked.
     NoSeat {
         /// Seats that it needs.
         asked: i64,
-    },
-    /// A new object carries the externalId of one that was deleted.
-    ReturnedAsNew {
-        /// The new id.
-        id: String,
-        /// The deleted id.
-        before: String,
     },
 }
 

@@ -38,11 +38,11 @@ impl Plan {
         let mut problems = Problems::default();
         let source = input.source.as_str();
         let users = match &input.users {
-            Some(table) => compare::<User>(tx, tenant, table, source, ids, &mut problems)?,
+            Some(table) => compare::<User>(tx, tenant, (table, input), ids, &mut problems)?,
             None => Compared::default(),
         };
         let groups = match &input.groups {
-            Some(table) => compare::<Group>(tx, tenant, table, source, ids, &mut problems)?,
+            Some(table) => compare::<Group>(tx, tenant, (table, input), ids, &mut problems)?,
             None => Compared::default(),
         };
         // References to rows that have problems would only be further problems.

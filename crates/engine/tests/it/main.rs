@@ -3,7 +3,9 @@
 #![cfg(test)]
 
 mod connection_compare;
+mod departures;
 mod directory;
+mod endpoint_calls;
 mod findings;
 #[cfg(test)]
 mod lane;
@@ -16,7 +18,9 @@ mod load_refused;
 mod load_resume;
 mod merge;
 mod presets;
+mod required_group;
 mod restore;
+mod schemas;
 mod signin;
 mod signin_race;
 mod tokens;

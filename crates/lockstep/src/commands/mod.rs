@@ -22,6 +22,7 @@ pub(crate) mod plan;
 pub(crate) mod provision;
 pub(crate) mod push_group;
 pub(crate) mod retry;
+pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod signin;
 pub(crate) mod simulate_app;

@@ -16,6 +16,7 @@ mod postgres;
 mod quickstart;
 mod readme;
 mod returning;
+mod schemas;
 mod seats;
 mod serving;
 mod situations;

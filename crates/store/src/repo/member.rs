@@ -15,7 +15,7 @@ statement!(
 statement!(DELETE, "DELETE FROM member WHERE tenant = $1 AND group_id = $2 AND member_id = $3");
 statement!(
     DIRECT,
-    "SELECT m.kind, m.member_id FROM member m
+    "SELECT m.kind, m.member_id, COALESCE(u.departed, 0) FROM member m
      LEFT JOIN usr u ON u.tenant = m.tenant AND u.id = m.member_id AND u.deleted_ms IS NULL AND m.kind = 'user'
      LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id AND g.deleted_ms IS NULL AND m.kind = 'group'
      WHERE m.tenant = $1 AND m.group_id = $2 AND m.member_id > $3 AND (u.id IS NOT NULL OR g.id IS NOT NULL)
@@ -160,12 +160,25 @@ pub fn direct(
     after: &str,
     limit: i64,
 ) -> Result<Vec<Member>, StoreError> {
+    let found = direct_departed(tx, tenant, group, after, limit)?;
+    Ok(found.into_iter().map(|(member, _)| member).collect())
+}
+
+/// [`direct`] with whether some connection does not see the member any more: see [`super::departure`].
+pub fn direct_departed(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    group: &GroupId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(Member, bool)>, StoreError> {
     tx.rows(&DIRECT, &[tenant.as_str().into(), group.as_str().into(), after.into(), limit.into()], |row| {
         let id = row.text(1)?;
-        Ok(match row.text(0)?.as_str() {
+        let member = match row.text(0)?.as_str() {
             "group" => Member::Group(GroupId::new(id)),
             _ => Member::User(UserId::new(id)),
-        })
+        };
+        Ok((member, row.int(2)? > 0))
     })
 }
 

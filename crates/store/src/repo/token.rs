@@ -14,8 +14,9 @@ statement!(
 statement!(
     FIND,
     "SELECT t.id, t.tenant, t.name, t.scope, t.connection, t.user_id, t.created_ms, t.expires_ms, t.last_used_ms, t.revoked_ms,
-            t.digest, c.id, c.name, c.provider, c.settings, c.version, c.created_ms
+            t.digest, c.id, c.name, c.provider, c.settings, c.version, c.created_ms, tenant.schemas_version
        FROM token t LEFT JOIN connection c ON c.tenant = t.tenant AND c.id = t.connection
+       LEFT JOIN tenant ON tenant.id = t.tenant
       WHERE t.id = $1"
 );
 statement!(
@@ -66,6 +67,8 @@ pub struct Found {
     pub token: Token,
     /// Its connection, if that is still there.
     pub connection: Option<Connection>,
+    /// The version of the tenant's own schemas.
+    pub schemas_version: i64,
 }
 
 /// Adds a token.
@@ -94,7 +97,8 @@ pub fn find(tx: &mut Tx<'_>, presented: &Presented) -> Result<Option<Found>, Sto
             return Ok(None);
         }
         let connection = row.opt_text(11)?.map(|_| super::connection::read(row, 11)).transpose()?;
-        Ok(Some(Found { token: read(row)?, connection }))
+        let schemas_version = row.opt_int(17)?.unwrap_or_default();
+        Ok(Some(Found { token: read(row)?, connection, schemas_version }))
     })?;
     if !known {
         presented.matches(None);
