@@ -10,7 +10,7 @@ use store::Tx;
 use store::repo::{connection, departure, group, member, task, user};
 
 use crate::directory::apply;
-use crate::{Context, Engine, EngineError};
+use crate::{Context, Engine, EngineError, seats};
 
 /// Users of one transaction.
 const PAGE: i64 = 50;
@@ -137,7 +137,7 @@ fn inside(
 }
 
 /// Activates those of the users who wait for this group and are in it, directly or nested; without a group, all who wait.
-/// Who finds no seat goes on waiting.
+/// Who finds no seat goes on waiting, with a task that says so.
 pub(crate) fn activate(
     tx: &mut Tx<'_>,
     ctx: &mut Context,
@@ -164,7 +164,10 @@ pub(crate) fn activate(
         }
         match apply(tx, ctx, &[Change::UpdateUser { id: found.id.clone(), doc }]) {
             Ok(_) => {}
-            Err(EngineError::Seats { .. }) => break,
+            Err(EngineError::Seats { asked, .. }) => {
+                seats::refused(tx, ctx, asked)?;
+                break;
+            }
             Err(error) => return Err(error),
         }
         arrived(tx, ctx, connection, &found.id)?;

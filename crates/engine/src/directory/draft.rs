@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use store::Tx;
 
-use super::extension_data::{drop_own, drop_stale, note_use};
+use super::extension_data::{drop_left, drop_own, drop_stale, note_use};
 use super::record::Record;
 use super::resource::Resource;
 use crate::schemas::ResourceTypes;
@@ -60,6 +60,9 @@ impl<R: Resource> Draft<R> {
         let slot = self.slot(id, R::live)?;
         let (mut next, mut doc) = (slot.now.clone(), doc.clone());
         drop_stale(of, slot.now.doc(), &mut doc);
+        if let Some(stored) = slot.before.as_ref().filter(|before| !before.live()) {
+            drop_left(stored.doc(), slot.now.doc(), &mut doc);
+        }
         next.set_document(doc);
         let doc = R::document(of, next.doc()).map_err(|problem| invalid::<R>(next.doc(), &problem))?;
         if doc == *slot.now.doc() {

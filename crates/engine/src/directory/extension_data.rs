@@ -18,6 +18,14 @@ pub(super) fn drop_stale(of: &ResourceType, before: &Value, doc: &mut Value) {
         .retain(|name, _| !name.contains(':') || of.extension(name).is_some() || before.get(name).is_none());
 }
 
+/// Takes out of a document what a restoration in the same batch left behind: it was made from what was `stored`.
+pub(super) fn drop_left(stored: &Value, restored: &Value, doc: &mut Value) {
+    let Some(fields) = doc.as_object_mut() else { return };
+    fields.retain(|name, value| {
+        !name.contains(':') || restored.get(name).is_some() || stored.get(name) != Some(value)
+    });
+}
+
 /// Takes everything under the tenant's own schemas out of a document.
 pub(super) fn drop_own(types: &ResourceTypes, kind: Kind, doc: &mut Value) {
     let Some(fields) = doc.as_object_mut() else { return };
