@@ -217,6 +217,7 @@ impl Resource for User {
         user::update(tx, tenant, self, now_ms)?;
         if self.active && !before.active {
             // Whatever a connection's policy had in mind is called off.
+            member::touch_groups_of_departed(tx, tenant, &self.id, now_ms)?;
             departure::remove_user(tx, tenant, &self.id)?;
         }
         lookup::update(tx, tenant, &self.id, &before.doc, &self.doc)

@@ -108,7 +108,7 @@ fn a_post_brings_the_same_id_back_with_its_groups() {
         let other = Client::of(&world, "entra", ConnectionSettings::default());
         let id = okta.create(person("b"));
         let group = json!({"schemas": [scim::urn::GROUP], "displayName": "G", "members": [{"value": id}]});
-        okta.post(Kind::Group, group);
+        let group = okta.post(Kind::Group, group).body.unwrap()["id"].as_str().unwrap().to_owned();
         let bodies = [
             json!({"schemas": [scim::urn::USER], "userName": "B@X"}),
             json!({"schemas": [scim::urn::USER], "userName": "new@x", "externalId": "E-1"}),
@@ -136,7 +136,9 @@ fn a_post_brings_the_same_id_back_with_its_groups() {
         }
         // What an administrator reactivates is seen again.
         okta.delete(&id);
+        let without = okta.get(Kind::Group, &group).etag;
         block_on(directory::set_active(&world.engine, &world.tenant, &id, true)).unwrap();
+        assert_ne!(okta.get(Kind::Group, &group).etag, without, "the group shows the user again");
         assert_eq!(okta.get(Kind::User, &id).body.unwrap()["active"], json!(true));
     });
 }

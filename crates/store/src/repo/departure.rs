@@ -11,6 +11,7 @@ statement!(
      ON CONFLICT (tenant, connection, user_id)
      DO UPDATE SET state = excluded.state, since_ms = excluded.since_ms, delete_at_ms = excluded.delete_at_ms"
 );
+statement!(HOLD_USER, "UPDATE usr SET departed = departed WHERE tenant = $1 AND id = $2");
 statement!(
     COUNT_ON_USER,
     "UPDATE usr SET departed = (SELECT COUNT(*) FROM departure WHERE tenant = $1 AND user_id = $2 AND state = 'deleted')
@@ -44,6 +45,7 @@ statement!(REMOVE_USER, "DELETE FROM departure WHERE tenant = $1 AND user_id = $
 
 /// Writes one down, in the place of what was known of this user and connection.
 pub fn put(tx: &mut Tx<'_>, tenant: &TenantId, new: &Departure) -> Result<(), StoreError> {
+    hold_user(tx, tenant, &new.user)?;
     let [tenant_id, connection, user] = key(tenant, &new.connection, &new.user);
     let (state, since_ms) = (new.state.as_str().into(), new.since_ms.into());
     tx.later(&PUT, &[tenant_id, connection, user, state, since_ms, new.delete_at_ms.into()])?;
@@ -118,11 +120,12 @@ pub fn remove(
     connection: &ConnectionId,
     user: &UserId,
 ) -> Result<(), StoreError> {
+    hold_user(tx, tenant, user)?;
     tx.later(&REMOVE, &key(tenant, connection, user))?;
     count_on_user(tx, tenant, user)
 }
 
-/// Forgets everything about a user who is active again.
+/// Forgets everything about a user who is active again; call it after the user's own row is written.
 pub fn remove_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<(), StoreError> {
     remove_deleted(tx, tenant, user)?;
     count_on_user(tx, tenant, user)
@@ -132,6 +135,11 @@ pub fn remove_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<
 /// with [`remove_user`].
 pub fn remove_deleted(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<(), StoreError> {
     tx.later(&REMOVE_USER, &[tenant.as_str().into(), user.as_str().into()])
+}
+
+/// Lets two who write down something of the same user pass one after the other, so that the count sees both.
+fn hold_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<(), StoreError> {
+    tx.later(&HOLD_USER, &[tenant.as_str().into(), user.as_str().into()])
 }
 
 fn count_on_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<(), StoreError> {

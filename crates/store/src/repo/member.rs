@@ -112,6 +112,12 @@ statement!(
     "UPDATE grp SET members_version = members_version + 1, modified_ms = $3
      WHERE tenant = $1 AND id IN (SELECT group_id FROM member WHERE tenant = $1 AND member_id = $2)"
 );
+statement!(
+    TOUCH_GROUPS_OF_DEPARTED,
+    "UPDATE grp SET members_version = members_version + 1, modified_ms = $3
+     WHERE tenant = $1 AND id IN (SELECT group_id FROM member WHERE tenant = $1 AND member_id = $2)
+       AND EXISTS (SELECT 1 FROM usr WHERE tenant = $1 AND id = $2 AND departed > 0)"
+);
 statement!(IS_DIRECT, "SELECT kind FROM member WHERE tenant = $1 AND group_id = $2 AND member_id = $3");
 statement!(
     COUNT,
@@ -227,6 +233,16 @@ pub fn touch_groups_of(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     tx.later(&TOUCH_GROUPS_OF, &[tenant.as_str().into(), member.into(), now_ms.into()])
+}
+
+/// The same for a user whom some connection does not see: what it is shown of the groups is about to change.
+pub fn touch_groups_of_departed(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    user: &UserId,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    tx.later(&TOUCH_GROUPS_OF_DEPARTED, &[tenant.as_str().into(), user.as_str().into(), now_ms.into()])
 }
 
 /// Whether there is a row for this direct member, deleted or not.
