@@ -137,6 +137,20 @@ pub fn group_id(tx: &mut Tx<'_>, tenant: &TenantId, reference: &str) -> Result<G
     })
 }
 
+/// Of the groups that settings name those that are not deleted. One that was deleted since stops nobody from being created.
+pub(crate) fn live_groups(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    named: &[GroupId],
+) -> Result<Vec<GroupId>, StoreError> {
+    if named.is_empty() {
+        return Ok(vec![]);
+    }
+    let found = group::versions(tx, tenant, named)?;
+    let live = |id: &&GroupId| found.iter().any(|(known, _, deleted)| known == *id && !deleted);
+    Ok(named.iter().filter(live).cloned().collect())
+}
+
 fn check(tx: &mut Tx<'_>, context: &Context, settings: &ConnectionSettings) -> Result<(), EngineError> {
     let types = context.schemas.get(tx, &context.tenant)?;
     settings.check_for(types.of(Kind::User)).map_err(EngineError::Invalid)

@@ -1,11 +1,10 @@
 //! The connection's policies: who may be provisioned, and what a return after a deletion means.
 
-use domain::ids::GroupId;
 use scim::ScimError;
 use serde_json::Value;
 use store::Tx;
 use store::repo::resource::{self, Kind, Stored};
-use store::repo::{group, user};
+use store::repo::user;
 
 use super::Call;
 use crate::EngineError;
@@ -27,16 +26,6 @@ pub(super) fn check_user(call: &Call, before: Option<&Value>, doc: &Value) -> Re
             ),
         )),
     }
-}
-
-/// The groups that new users join. One that was deleted since the setting was made stops nobody from being created.
-pub(super) fn default_groups(tx: &mut Tx<'_>, call: &Call) -> Result<Vec<GroupId>, EngineError> {
-    let wanted = &call.caller.settings.default_groups;
-    if wanted.is_empty() {
-        return Ok(vec![]);
-    }
-    let found = group::versions(tx, &call.caller.tenant, wanted)?;
-    Ok(found.into_iter().filter(|(_, _, deleted)| !deleted).map(|(id, _, _)| id).collect())
 }
 
 /// The deleted user whom a POST brings back: the last who carried this externalId, only by policy, and never after the

@@ -29,8 +29,8 @@ pub(super) struct Held {
 /// Whose document it is.
 #[derive(Clone, Copy)]
 pub(super) enum Whose<'s> {
-    /// Somebody new.
-    New,
+    /// Somebody new, who joins these groups.
+    New(&'s [GroupId]),
     /// Somebody who comes back, with the memberships of before.
     Returning(&'s Stored),
     /// Somebody who is there.
@@ -48,7 +48,7 @@ pub(super) fn hold_back(
     let (Some(group), Some(_)) = (&settings.required_group, call.connection()) else { return Ok(None) };
     let active = Some(&Value::Bool(true));
     let becomes = match whose {
-        Whose::New | Whose::Returning(_) => doc.get("active") != Some(&Value::Bool(false)),
+        Whose::New(_) | Whose::Returning(_) => doc.get("active") != Some(&Value::Bool(false)),
         Whose::Known(before) => doc.get("active") == active && before.doc.get("active") != active,
     };
     if !becomes {
@@ -59,10 +59,10 @@ pub(super) fn hold_back(
         Whose::Known(stored) | Whose::Returning(stored) => {
             member::ancestors(tx, tenant, &stored.id)?.contains(group)
         }
-        Whose::New => {
-            let mut inside = settings.default_groups.contains(group);
-            for default in &settings.default_groups {
-                inside = inside || member::ancestors(tx, tenant, default.as_str())?.contains(group);
+        Whose::New(joined) => {
+            let mut inside = joined.contains(group);
+            for joined in joined {
+                inside = inside || member::ancestors(tx, tenant, joined.as_str())?.contains(group);
             }
             inside
         }

@@ -11,6 +11,7 @@ use super::reply::Reply;
 use super::required::{Held, Whose};
 use super::settle::{self, Basis};
 use super::{Call, Request, departure, policy, render, required};
+use crate::connections::live_groups;
 use crate::directory::apply;
 use crate::{Context, EngineError};
 
@@ -29,11 +30,12 @@ pub(super) fn create(
         return restore(tx, call, ctx, request, &before, doc);
     }
     let posted = doc.clone();
-    let held = required::hold_back(tx, call, Whose::New, &mut doc)?;
+    let groups = live_groups(tx, &call.caller.tenant, &call.caller.settings.default_groups)?;
+    let held = required::hold_back(tx, call, Whose::New(&groups), &mut doc)?;
     let id = UserId::new(ctx.ids.uuid());
     let mut batch = vec![Change::CreateUser { id: id.clone(), source: call.caller.source.clone(), doc }];
-    let groups = policy::default_groups(tx, call)?.into_iter();
-    batch.extend(groups.map(|group| Change::AddMember { group, member: Member::User(id.clone()) }));
+    let member = |group| Change::AddMember { group, member: Member::User(id.clone()) };
+    batch.extend(groups.into_iter().map(member));
     if let Err(error) = settle::apply_known(tx, ctx, &batch) {
         // Keys are looked at before anything is written, so the transaction goes on.
         let conflict = matches!(error, EngineError::Conflict(_));

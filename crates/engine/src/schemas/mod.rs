@@ -49,7 +49,7 @@ pub async fn add(
             let before = types.own_schema(&schema.id);
             if let Some((other, _)) = before.filter(|(other, _)| *other != kind) {
                 return Err(EngineError::Conflict(format!(
-                    "{} is the schema of a {} extension already; choose another URN",
+                    "{} extends {}s already; remove that first, or choose another URN",
                     schema.id,
                     other.as_str()
                 )));

@@ -131,6 +131,10 @@ fn a_member_is_never_held_back_and_waiting_can_end() {
         let made = okta.post(Kind::User, person("eve"));
         assert!(!waits(&made));
         assert_eq!(made.body.unwrap()["active"], json!(true), "new users join the group");
+        block_on(directory::delete_group(&world.engine, &world.tenant, staff.as_str())).unwrap();
+        let made = okta.post(Kind::User, person("kim"));
+        assert_eq!(made.status, 201);
+        assert!(waits(&made), "nobody is in a deleted group");
     });
 }
 

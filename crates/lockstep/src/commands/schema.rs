@@ -61,10 +61,13 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
                 std::fs::read_to_string(&file).map_err(|error| CliError::file("schema", &file, &error))?;
             let kind = if group { Kind::Group } else { Kind::User };
             let (schema, changed) = schemas::add(&session.engine, &tenant, kind, &text).await?;
-            let count = schema.attributes.len();
+            let count = match schema.attributes.len() {
+                1 => "1 attribute".to_owned(),
+                count => format!("{count} attributes"),
+            };
             let sentence = if changed {
                 format!(
-                    "{} is known: {count} attributes of a {}; requests may use them at once",
+                    "{} is known: {count} of {}s; requests may use them at once",
                     schema.id,
                     kind.as_str()
                 )

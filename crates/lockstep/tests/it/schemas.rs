@@ -54,7 +54,7 @@ fn schemas_are_added_listed_shown_and_removed() {
     folder.ok(&["tenant", "create", "acme"]);
     folder.file("acme.json", DEFINITION);
     folder.file("bad.json", DEFINITION.replace("extension:acme", "core"));
-    assert!(folder.ok(&["schema", "add", "acme.json"]).out.contains("2 attributes of a user"));
+    assert!(folder.ok(&["schema", "add", "acme.json"]).out.contains("2 attributes of users"));
     let again = folder.ok(&["schema", "add", "acme.json", "-o", "json"]).json();
     assert_eq!(again["changed"], json!(false));
     refused(&folder, &["schema", "add", "bad.json"], "schema of the RFCs");
