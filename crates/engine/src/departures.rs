@@ -192,7 +192,10 @@ pub(crate) fn wait(
         delete_at_ms: None,
     };
     departure::put(tx, &ctx.tenant, &waiting)?;
-    let shown = group::get(tx, &ctx.tenant, group)?.map(|group| group.display_name);
+    let shown = group::get(tx, &ctx.tenant, group)?.map(|group| match group.deleted_ms {
+        None => group.display_name,
+        Some(_) => format!("{} (deleted)", group.display_name),
+    });
     let evidence = json!({"name": name, "group": shown, "group_id": group.as_str()});
     let finding = Finding { cause: Cause::GroupRequired, evidence };
     let (place, subject) = (AppId::new(connection.as_str()), Subject::User(user.clone()));

@@ -135,6 +135,8 @@ fn a_member_is_never_held_back_and_waiting_can_end() {
         let made = okta.post(Kind::User, person("kim"));
         assert_eq!(made.status, 201);
         assert!(waits(&made), "nobody is in a deleted group");
+        let open = block_on(tasks::list(&world.engine, &world.tenant, None, 100)).unwrap();
+        assert!(open.iter().any(|task| task.evidence["group"] == json!("Staff (deleted)")), "{open:?}");
     });
 }
 
