@@ -8,6 +8,7 @@ use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
+use crate::aftermath::Aside;
 use crate::{Server, answer};
 
 /// A request on its way to the log.
@@ -62,6 +63,10 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
     exchange.request = seen.request;
     exchange.answer = reply.body;
     // The log's own thread redacts what it keeps.
-    server.aftermath.hand_over(&seen.token, &exchange, &reply.notes);
+    server.aftermath.hand_over(
+        &seen.token,
+        &exchange,
+        Aside { notes: reply.notes, confirmed: reply.confirmed },
+    );
     server.log.record(exchange);
 }

@@ -26,6 +26,8 @@ pub struct Reply {
     pub object: Option<Object>,
     /// The error that the body shows.
     pub error: Option<ScimError>,
+    /// Ids of users that the request named and found: whoever sent it still knows them.
+    pub confirmed: Vec<String>,
     /// What was done or found beside the answer, for findings.
     pub notes: Vec<Note>,
 }
@@ -94,8 +96,10 @@ impl Reply {
 
     /// An answer with a resource.
     pub(super) fn resource(status: u16, shown: Shown) -> Self {
+        let confirmed = (shown.object.kind == Kind::User).then(|| shown.object.id.clone());
         Self {
             status,
+            confirmed: confirmed.into_iter().collect(),
             etag: Some(shown.etag),
             location: Some(shown.location),
             body: Some(shown.body),

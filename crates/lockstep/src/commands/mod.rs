@@ -32,5 +32,6 @@ pub(crate) mod tenant;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod user_merge;
+pub(crate) mod user_report;
 pub(crate) mod webhook;
 pub(crate) mod why;

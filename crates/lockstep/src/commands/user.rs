@@ -7,7 +7,7 @@ use engine::directory::{self, Edits, UserView};
 use serde_json::{Value, json};
 
 use super::edits::Attributes;
-use super::user_merge;
+use super::{user_merge, user_report};
 use crate::error_report::{CliError, Exit};
 use crate::output::{note, pairs, time};
 use crate::session::Session;
@@ -67,6 +67,8 @@ pub(crate) enum Command {
     },
     /// Join two users that are one person
     Merge(user_merge::Arguments),
+    /// Users that no source has confirmed for a time
+    Report(user_report::Arguments),
     /// Bring a deleted user back
     #[command(after_help = "Example:\n  lockstep user restore ada@acme.example")]
     Restore {
@@ -159,6 +161,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
             output.changed(true, &text)?;
         }
         Command::Merge(arguments) => return user_merge::run(session, &tenant, &arguments).await,
+        Command::Report(arguments) => return user_report::run(session, &tenant, &arguments).await,
         Command::Restore { user } => {
             let restored = directory::restore_user(engine, &tenant, &user).await?;
             let text = match (&restored.deleted_by, restored.changed) {

@@ -15,6 +15,7 @@ mod log_scim;
 mod postgres;
 mod quickstart;
 mod readme;
+mod reporting;
 mod returning;
 mod seats;
 mod serving;
