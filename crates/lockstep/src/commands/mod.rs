@@ -18,6 +18,7 @@ pub(crate) mod group;
 pub(crate) mod log;
 pub(crate) mod log_scim;
 pub(crate) mod log_signin;
+pub(crate) mod managed;
 pub(crate) mod plan;
 pub(crate) mod provision;
 pub(crate) mod push_group;

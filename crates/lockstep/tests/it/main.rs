@@ -12,6 +12,7 @@ mod endpoint_logs;
 mod exit_codes;
 mod help;
 mod log_scim;
+mod managed;
 mod postgres;
 mod quickstart;
 mod readme;
