@@ -26,6 +26,36 @@ pub enum SortKey {
     Text(String),
 }
 
+impl SortKey {
+    /// As text; [`SortKey::parse`] reads it.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Bool(value) => format!("b{}", u8::from(*value)),
+            Self::Integer(value) => format!("i{value}"),
+            Self::Decimal(Decimal(value)) => format!("d{}", value.to_bits()),
+            Self::Time(seconds, nanos) => format!("t{seconds}.{nanos}"),
+            Self::Text(text) => format!("x{text}"),
+        }
+    }
+
+    /// From the text of [`SortKey::to_text`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let kind = text.chars().next()?;
+        let rest = &text[kind.len_utf8()..];
+        match kind {
+            'b' => Some(Self::Bool(rest == "1")),
+            'i' => rest.parse().ok().map(Self::Integer),
+            'd' => rest.parse().ok().map(|bits| Self::Decimal(Decimal(f64::from_bits(bits)))),
+            't' => {
+                let (seconds, nanos) = rest.split_once('.')?;
+                Some(Self::Time(seconds.parse().ok()?, nanos.parse().ok()?))
+            }
+            'x' => Some(Self::Text(rest.to_owned())),
+            _ => None,
+        }
+    }
+}
+
 /// A number that has a total order.
 #[derive(Clone, Copy, Debug)]
 pub struct Decimal(f64);

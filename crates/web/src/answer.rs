@@ -1,5 +1,6 @@
 //! The one place where a request becomes an answer.
 
+use engine::endpoint;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
@@ -92,17 +93,11 @@ pub(crate) fn json(status: u16, body: &Value) -> Answer {
     answer
 }
 
-/// A SCIM error; its detail ends with the trace code, because identity providers print it.
+/// A SCIM error; its detail ends with the trace code.
 pub(crate) fn error(error: &ScimError, trace: &str) -> Answer {
-    json_error(&with_trace(error, trace))
-}
-
-/// The error as it is sent.
-pub(crate) fn with_trace(error: &ScimError, trace: &str) -> ScimError {
-    if trace.is_empty() {
-        return error.clone();
-    }
-    ScimError { detail: format!("{} [trace {trace}]", error.detail), ..error.clone() }
+    let mut answer = json_error(&endpoint::with_trace(error, trace));
+    set(&mut answer, TRACE, trace);
+    answer
 }
 
 /// An error whose detail is complete.
@@ -127,7 +122,9 @@ pub(crate) fn empty(status: u16) -> Answer {
 
 /// Sets a header whose text is ours; text that cannot be one is left out.
 fn set(answer: &mut Answer, name: HeaderName, text: &str) {
-    if let Ok(value) = HeaderValue::from_str(text) {
+    if !text.is_empty()
+        && let Ok(value) = HeaderValue::from_str(text)
+    {
         answer.headers_mut().insert(name, value);
     }
 }

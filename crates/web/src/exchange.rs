@@ -8,8 +8,8 @@ use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
+use crate::Server;
 use crate::aftermath::Aside;
-use crate::{Server, answer};
 
 /// A request on its way to the log.
 pub(crate) struct Seen {
@@ -53,7 +53,7 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
         reply.tolerated.into_iter().map(|found| (found.quirk.to_owned(), found.place, found.note)).collect();
     if let Some(error) = &reply.error {
         exchange.scim_type = error.scim_type.map(|kind| kind.as_str().to_owned());
-        exchange.detail = Some(answer::with_trace(error, &exchange.trace).detail);
+        exchange.detail = Some(engine::endpoint::with_trace(error, &exchange.trace).detail);
     }
     if let Some(object) = reply.object {
         object.kind.as_str().clone_into(&mut exchange.object_kind);

@@ -1,9 +1,10 @@
 //! SCIM over HTTP (RFC 7644 section 3): a request read into an operation, and its reply written.
 
+use engine::Engine;
 use engine::endpoint::{
     self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, Operation, Reply,
 };
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use hyper::{HeaderMap, Request};
 use scim::ScimError;
@@ -12,7 +13,7 @@ use scim::query::{ListQuery, parameters};
 use serde_json::Value;
 
 use crate::answer::{self, Answer};
-use crate::route::Target;
+use crate::route::{self, Route, Target};
 use crate::{Server, authenticate, body, exchange};
 
 /// Answers a request below a SCIM base.
@@ -93,21 +94,67 @@ async fn serve(
     if let Err(error) = check_method(&input) {
         return error.into();
     }
-    let body = if matches!(input.method, "POST" | "PUT" | "PATCH") {
-        let read = body::read(incoming, input.headers, MAX_BODY_BYTES, server.options.slow).await;
-        match read.and_then(|bytes| body::json(&bytes, input.headers)) {
-            Ok(body) => body,
+    let mut bytes = Bytes::new();
+    if has_body(input.method) {
+        bytes = match body::read(incoming, input.headers, MAX_BODY_BYTES, server.options.slow).await {
+            Ok(bytes) => bytes,
             Err(error) => return error.into(),
-        }
-    } else {
-        Value::Null
+        };
+    }
+    carry_out(&server.engine, caller, input, &bytes, trace, |body| seen.keep_request(body)).await
+}
+
+fn has_body(method: &str) -> bool {
+    matches!(method, "POST" | "PUT" | "PATCH")
+}
+
+/// Reads a request whose bytes are all there, and carries it out. `look` sees the body.
+async fn carry_out(
+    engine: &Engine,
+    caller: &Caller,
+    input: Input<'_>,
+    bytes: &[u8],
+    trace: &str,
+    look: impl FnOnce(&Value),
+) -> Reply {
+    let body = match has_body(input.method).then(|| body::json(bytes, input.headers)) {
+        Some(Ok(body)) => body,
+        Some(Err(error)) => return error.into(),
+        None => Value::Null,
     };
-    seen.keep_request(&body);
+    look(&body);
     match operation(caller, input, body) {
-        Ok(Asked::Operation(request)) => endpoint::handle(&server.engine, caller, *request, trace).await,
+        Ok(Asked::Operation(request)) => endpoint::handle(engine, caller, *request, trace).await,
         Ok(Asked::Document(body)) => Reply { status: 200, body: Some(body), ..Reply::default() },
         Err(error) => error.into(),
     }
+}
+
+/// Carries out a request of a known caller without a connection: path with query, headers and body as they would come.
+/// None if the path leads to nothing of SCIM. For tests that need no server.
+pub async fn request(
+    engine: &Engine,
+    caller: &Caller,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Reply> {
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let Route::Scim(_, target) = route::read(path) else { return None };
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value.as_bytes()))
+        {
+            map.append(name, value);
+        }
+    }
+    let input = Input { target, method, query, headers: &map };
+    if let Err(error) = check_method(&input) {
+        return Some(error.into());
+    }
+    let trace = engine.context(&caller.tenant).trace;
+    Some(carry_out(engine, caller, input, body, &trace, |_| ()).await)
 }
 
 /// The methods that a target knows.

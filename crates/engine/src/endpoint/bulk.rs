@@ -7,7 +7,7 @@ use scim::query::Projection;
 use scim::{ScimError, urn};
 use serde_json::{Value, json};
 
-use super::reply::Reply;
+use super::reply::{Reply, with_trace};
 use super::{Call, Kind, MAX_BULK_OPERATIONS, Operation, Request};
 use crate::{Engine, EngineError};
 
@@ -40,7 +40,7 @@ impl Run<'_> {
         let order = match scim::bulk::order(&request.operations) {
             Ok(order) => order,
             Err(error) => {
-                return request.operations.iter().take(1).map(|first| failed(first, &error)).collect();
+                return request.operations.iter().take(1).map(|first| self.failed(first, &error)).collect();
             }
         };
         let mut answers: BTreeMap<usize, Value> = BTreeMap::new();
@@ -75,7 +75,7 @@ impl Run<'_> {
                 answers.push((at, self.one(operation, &first).await));
                 later.extend(rest.map(|rest| (at, rest)));
             } else {
-                answers.push((at, failed(operation, &unresolved(&open))));
+                answers.push((at, self.failed(operation, &unresolved(&open))));
             }
         }
         for (at, rest) in later {
@@ -83,29 +83,35 @@ impl Run<'_> {
             if is_error(answer) {
                 continue;
             }
-            if let Some(error) = self.complete(&request.operations[at], &rest).await {
-                *answer = failed(&request.operations[at], &error);
+            match self.complete(&request.operations[at], &rest).await {
+                Ok(version) => answer["version"] = json!(version),
+                Err(error) => *answer = self.failed(&request.operations[at], &error),
             }
         }
         answers
     }
 
-    /// Adds what was left out once everything exists; the error if that fails.
-    async fn complete(&mut self, operation: &BulkOperation, rest: &Value) -> Option<ScimError> {
+    /// Adds what was left out once everything exists; gives the version that it has then.
+    async fn complete(
+        &mut self,
+        operation: &BulkOperation,
+        rest: &Value,
+    ) -> Result<Option<String>, ScimError> {
         let rest = scim::bulk::resolve(rest, &self.ids);
         let open = scim::bulk::references(&rest);
         if !open.is_empty() {
-            return Some(unresolved(&open));
+            return Err(unresolved(&open));
         }
         let id = operation.bulk_id.as_ref().and_then(|id| self.ids.get(id)).cloned().unwrap_or_default();
-        let (kind, _) = target(&operation.path).ok()?;
-        self.send(Operation::Patch(kind, id, rest), None).await.error
+        let (kind, _) = target(&operation.path)?;
+        let reply = self.send(Operation::Patch(kind, id, rest), None).await;
+        reply.error.map_or(Ok(reply.etag), Err)
     }
 
     async fn one(&mut self, operation: &BulkOperation, resolved: &BulkOperation) -> Value {
         let (kind, id) = match target(&resolved.path) {
             Ok(found) => found,
-            Err(error) => return failed(operation, &error),
+            Err(error) => return self.failed(operation, &error),
         };
         let data = resolved.data.clone().unwrap_or(Value::Null);
         let sent = match (operation.method, id) {
@@ -119,7 +125,7 @@ impl Run<'_> {
                     operation.method.as_str(),
                     operation.path
                 ));
-                return failed(operation, &error);
+                return self.failed(operation, &error);
             }
         };
         let reply = self.send(sent, operation.version.clone()).await;
@@ -128,7 +134,7 @@ impl Run<'_> {
         {
             self.ids.insert(bulk_id.clone(), object.id.clone());
         }
-        answer(operation, &reply, &self.call.caller.base)
+        self.answer(operation, &reply)
     }
 
     async fn send(&mut self, operation: Operation, if_match: Option<String>) -> Reply {
@@ -139,6 +145,44 @@ impl Run<'_> {
         self.notes.confirmed.extend(reply.confirmed.iter().cloned());
         self.notes.notes.extend(reply.notes.iter().cloned());
         reply
+    }
+
+    fn failed(&self, operation: &BulkOperation, error: &ScimError) -> Value {
+        let mut out = json!({
+            "method": operation.method.as_str(),
+            "status": error.status.to_string(),
+            "response": with_trace(error, &self.call.trace).to_json(),
+        });
+        if let Some(id) = &operation.bulk_id {
+            out["bulkId"] = json!(id);
+        }
+        out
+    }
+
+    fn answer(&self, operation: &BulkOperation, reply: &Reply) -> Value {
+        let base = &self.call.caller.base;
+        if let Some(error) = &reply.error {
+            let mut out = self.failed(operation, error);
+            if operation.method != BulkMethod::Post {
+                out["location"] = json!(format!("{base}{}", operation.path));
+            }
+            return out;
+        }
+        let location = reply.location.clone().or_else(|| {
+            let object = reply.object.as_ref()?;
+            Some(format!("{base}{}/{}", super::type_of(object.kind).endpoint, object.id))
+        });
+        let mut out = json!({"method": operation.method.as_str(), "status": reply.status.to_string()});
+        if let Some(id) = &operation.bulk_id {
+            out["bulkId"] = json!(id);
+        }
+        if let Some(location) = location {
+            out["location"] = json!(location);
+        }
+        if let Some(version) = &reply.etag {
+            out["version"] = json!(version);
+        }
+        out
     }
 }
 
@@ -169,41 +213,4 @@ fn unresolved(open: &BTreeSet<String>) -> ScimError {
 
 fn is_error(answer: &Value) -> bool {
     answer.get("response").is_some()
-}
-
-fn failed(operation: &BulkOperation, error: &ScimError) -> Value {
-    let mut out = json!({
-        "method": operation.method.as_str(),
-        "status": error.status.to_string(),
-        "response": error.to_json(),
-    });
-    if let Some(id) = &operation.bulk_id {
-        out["bulkId"] = json!(id);
-    }
-    out
-}
-
-fn answer(operation: &BulkOperation, reply: &Reply, base: &str) -> Value {
-    if let Some(error) = &reply.error {
-        let mut out = failed(operation, error);
-        if operation.method != BulkMethod::Post {
-            out["location"] = json!(format!("{base}{}", operation.path));
-        }
-        return out;
-    }
-    let location = reply.location.clone().or_else(|| {
-        let object = reply.object.as_ref()?;
-        Some(format!("{base}{}/{}", super::type_of(object.kind).endpoint, object.id))
-    });
-    let mut out = json!({"method": operation.method.as_str(), "status": reply.status.to_string()});
-    if let Some(id) = &operation.bulk_id {
-        out["bulkId"] = json!(id);
-    }
-    if let Some(location) = location {
-        out["location"] = json!(location);
-    }
-    if let Some(version) = &reply.etag {
-        out["version"] = json!(version);
-    }
-    out
 }

@@ -10,8 +10,8 @@ use store::repo::resource::{Kind, Stored};
 
 use super::members::Edits;
 use super::reply::{Note, Object, Reply};
+use super::settle::{self, Basis};
 use super::{Call, Operation, Request, render, type_of};
-use crate::directory::apply;
 use crate::{Context, EngineError};
 
 /// Members that an answer to a PATCH shows at most.
@@ -34,8 +34,9 @@ pub(super) fn create(
     };
     let mut batch = vec![Change::CreateGroup { id: id.clone(), source: call.caller.source.clone(), doc }];
     batch.extend(members);
-    apply(tx, ctx, &batch)?;
-    shown(tx, call, request, 201, id.as_str(), notes)
+    settle::apply_known(tx, ctx, &batch)?;
+    let stored = render::live(tx, call, Kind::Group, id.as_str())?;
+    shown(tx, call, request, 201, stored, notes)
 }
 
 /// PUT: the document is replaced; members only if the body names them.
@@ -60,11 +61,12 @@ pub(super) fn replace(
     {
         fields.entry("externalId").or_insert_with(|| external_id.clone());
     }
+    let looked = members.is_some();
     let (members, notes) = match members {
         Some(list) => Edits::exactly(&list)?.changes(tx, call, id)?,
         None => (vec![], vec![]),
     };
-    update(tx, call, ctx, request, &stored, (doc, members, notes))
+    update(tx, call, ctx, request, &stored, (doc, members, notes), looked)
 }
 
 /// PATCH: all operations or none. Attributes and members do not touch each other.
@@ -99,8 +101,9 @@ pub(super) fn patch(
             fields.remove("id");
         }
     }
+    let looked = edits.looked();
     let (members, notes) = edits.changes(tx, call, id)?;
-    let mut reply = update(tx, call, ctx, request, &stored, (doc, members, notes))?;
+    let mut reply = update(tx, call, ctx, request, &stored, (doc, members, notes), looked)?;
     reply.tolerated.append(&mut tolerated);
     Ok(reply)
 }
@@ -112,16 +115,16 @@ fn update(
     request: &Request,
     stored: &Stored,
     (doc, members, notes): (Value, Vec<Change>, Vec<Note>),
+    looked: bool,
 ) -> Result<Reply, EngineError> {
     let mut batch = vec![];
+    let basis = Basis { kind: Kind::Group, stored, members: looked || request.if_match.is_some() };
     if doc != stored.doc {
         batch.push(Change::UpdateGroup { id: GroupId::new(stored.id.as_str()), doc });
     }
     batch.extend(members);
-    if !batch.is_empty() {
-        apply(tx, ctx, &batch)?;
-    }
-    shown(tx, call, request, 200, &stored.id, notes)
+    let stored = settle::apply_to(tx, ctx, &basis, &batch)?;
+    shown(tx, call, request, 200, stored, notes)
 }
 
 /// A PATCH of a group with many members is answered 204 (RFC 7644 section 3.5.2), unless the client says what it wants to see:
@@ -140,11 +143,10 @@ fn shown(
     call: &Call,
     request: &Request,
     status: u16,
-    id: &str,
+    stored: Stored,
     notes: Vec<Note>,
 ) -> Result<Reply, EngineError> {
-    let stored = render::live(tx, call, Kind::Group, id)?;
-    if matches!(request.operation, Operation::Patch(..)) && is_large(tx, call, request, id)? {
+    if matches!(request.operation, Operation::Patch(..)) && is_large(tx, call, request, &stored.id)? {
         let object = Object::of(Kind::Group, &stored);
         let etag = render::etag(&stored, &[]);
         return Ok(Reply { status: 204, notes, object: Some(object), etag: Some(etag), ..Reply::default() });

@@ -8,8 +8,8 @@ use serde_json::Value;
 use store::Tx;
 use store::repo::resource::{self, Order, Stored};
 
-use super::cursor::{Cursor, fingerprint};
-use super::narrow::{Candidates, narrow};
+use super::cursor::{Cursor, cut, fingerprint};
+use super::narrow::{Candidates, is_key, narrow};
 use super::reply::Reply;
 use super::scan::{Test, walk};
 use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, render, type_of};
@@ -30,21 +30,17 @@ pub(super) async fn run(
         Some(kind) => of_kind(tx, &call, kind, &query),
         None => of_all(tx, &call, &query),
     };
-    if short {
-        return engine.read(body).await;
-    }
-    let store = engine.store.clone();
-    tokio::task::spawn_blocking(move || store.read_blocking(body))
-        .await
-        .map_err(|_| EngineError::from(ScimError::new(500, None, "the list could not be read")))?
+    if short { engine.read(body).await } else { engine.store.read_long(body).await }
 }
 
 /// A look-up by a key reads a few rows: a hop to another thread would cost more.
 fn is_short(query: &ListQuery) -> bool {
-    let equals = query.filter.as_deref().is_some_and(|filter| {
-        filter.len() < 512 && filter.contains(" eq ") && !filter.contains(" or ") && !filter.contains(" OR ")
-    });
-    equals && query.sort_by.is_none()
+    let filter = query.filter.as_deref().filter(|text| text.len() < 512).map(Filter::parse);
+    match filter {
+        Some(Ok(Filter::And(terms))) => terms.iter().any(is_key),
+        Some(Ok(term)) => is_key(&term),
+        _ => false,
+    }
 }
 
 /// One kind's part of a query, read and checked.
@@ -106,9 +102,9 @@ impl<'q> Plan<'q> {
     }
 
     /// The cursor behind the last row, if there may be more.
-    fn next(&self, order: Order, rows: &[Stored], rank: u64, more: bool) -> Option<Cursor> {
+    fn next(&self, order: Order, rows: &[Stored], more: bool) -> Option<Cursor> {
         let last = rows.last().filter(|_| more)?;
-        Some(Cursor::new(Self::key(order, last), last.id.clone(), rank, &self.fingerprint))
+        Some(Cursor::new(&Self::key(order, last), last.id.clone(), &self.fingerprint))
     }
 }
 
@@ -233,26 +229,39 @@ fn unfiltered_page(
     let total = total(tx, tenant, kind)?;
     // One more shows whether there is a next page.
     let limit = i64::try_from(count.saturating_add(1)).unwrap_or(i64::MAX);
-    let (mut ids, rank) = match start {
-        Start::Skip(skip) if skip >= total || count == 0 => (vec![], skip),
+    let mut ids = match start {
+        Start::Skip(skip) if skip >= total || count == 0 => vec![],
         Start::Skip(skip) => {
             let skipped = i64::try_from(skip).unwrap_or(i64::MAX);
-            (resource::page(tx, tenant, kind, order, skipped, limit)?, skip)
+            resource::page(tx, tenant, kind, order, skipped, limit)?
         }
-        Start::After(None) => (resource::page(tx, tenant, kind, order, 0, limit)?, 0),
+        Start::After(None) => resource::page(tx, tenant, kind, order, 0, limit)?,
         Start::After(Some(cursor)) => {
             let key = match order.0 {
                 Order::Modified => cursor.key.parse::<i64>().unwrap_or(0).into(),
-                _ => cursor.key.as_str().into(),
+                _ => whole_key(tx, call, kind, order.0, &cursor)?.into(),
             };
-            (resource::page_after(tx, tenant, kind, order, (key, &cursor.id), limit)?, cursor.rank)
+            resource::page_after(tx, tenant, kind, order, (key, &cursor.id), limit)?
         }
     };
     let more = ids.len() > count;
     ids.truncate(count);
     let rows = resource::get_many(tx, tenant, kind, &ids)?;
-    let next = plan.next(order.0, &rows, rank + rows.len() as u64, more);
+    let next = plan.next(order.0, &rows, more);
     Ok(Page { total: Some(total), rows, next })
+}
+
+/// The key that a cursor stands for: a long one is only begun there, and the resource has it all.
+fn whole_key(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    kind: Kind,
+    order: Order,
+    cursor: &Cursor,
+) -> Result<String, EngineError> {
+    let last = resource::get(tx, &call.caller.tenant, kind, &cursor.id)?;
+    let key = last.map(|last| Plan::key(order, &last)).filter(|key| cut(key) == cursor.key);
+    Ok(key.unwrap_or_else(|| cursor.key.clone()))
 }
 
 fn total(tx: &mut Tx<'_>, tenant: &TenantId, kind: Kind) -> Result<u64, EngineError> {
@@ -282,7 +291,7 @@ fn scanned_page(
             Ok(Page { total: Some(seen), rows, next: None })
         }
         Start::After(cursor) => {
-            let (after, rank) = cursor.map_or_else(|| (String::new(), 0), |cursor| (cursor.id, cursor.rank));
+            let after = cursor.map_or_else(String::new, |cursor| cursor.id);
             let mut more = false;
             walk(tx, call, plan.kind, &test, &after, |stored| {
                 more = rows.len() >= count;
@@ -291,7 +300,7 @@ fn scanned_page(
                 }
                 Ok(!more)
             })?;
-            let next = plan.next(Order::Id, &rows, rank + rows.len() as u64, more);
+            let next = plan.next(Order::Id, &rows, more);
             Ok(Page { total: None, rows, next })
         }
     }
@@ -310,22 +319,35 @@ fn sorted_page(
     if plan.query.descending {
         found.reverse();
     }
-    let total = found.len() as u64;
-    let (skip, _) = match start {
-        Start::Skip(skip) => (skip, ()),
-        Start::After(None) => (0, ()),
-        // After the last one that was given; if it is gone, where it stood.
+    let skip = match start {
+        Start::Skip(skip) => usize::try_from(skip).unwrap_or(usize::MAX),
+        Start::After(None) => 0,
         Start::After(Some(cursor)) => {
-            let at = found.iter().position(|(_, id)| *id == cursor.id).map(|at| at as u64 + 1);
-            (at.unwrap_or(cursor.rank), ())
+            let last = last_given(plan, &found, cursor);
+            let descending = plan.query.descending;
+            found.partition_point(|one| if descending { *one >= last } else { *one <= last })
         }
     };
-    let skipped = usize::try_from(skip).unwrap_or(usize::MAX);
-    let ids: Vec<String> = found.into_iter().map(|(_, id)| id).skip(skipped).take(count).collect();
+    let page = found.get(skip..).unwrap_or_default();
+    let page = &page[..page.len().min(count)];
+    let ids: Vec<String> = page.iter().map(|(_, id)| id.clone()).collect();
+    let next = page.last().filter(|_| skip + page.len() < found.len()).map(|(rank, id)| {
+        let key = rank.1.as_ref().map(SortKey::to_text).unwrap_or_default();
+        Cursor::new(&key, id.clone(), &plan.fingerprint)
+    });
     let rows = resource::get_many(tx, &call.caller.tenant, plan.kind, &ids)?;
-    let rank = skip + ids.len() as u64;
-    let next = plan.next(Order::Id, &rows, rank, rank < total);
-    Ok(Page { total: Some(total), rows, next })
+    Ok(Page { total: Some(found.len() as u64), rows, next })
+}
+
+/// Where a cursor stands among what is sorted, whether or not that resource is still there or has moved.
+fn last_given(plan: &Plan<'_>, found: &[(Rank, String)], cursor: Cursor) -> (Rank, String) {
+    let text = |rank: &Rank| rank.1.as_ref().map(SortKey::to_text).unwrap_or_default();
+    // A long key is only begun in the cursor; the resource has it all.
+    let same = found.iter().find(|(rank, id)| *id == cursor.id && cut(&text(rank)) == cursor.key);
+    same.cloned().unwrap_or_else(|| {
+        let key = SortKey::parse(&cursor.key);
+        ((plan.query.sort_by.is_some() && key.is_none(), key), cursor.id)
+    })
 }
 
 /// Key and id of everything that matches.

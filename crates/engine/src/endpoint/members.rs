@@ -21,6 +21,8 @@ pub(super) struct Edits {
     from_nobody: bool,
     add: BTreeSet<String>,
     remove: BTreeSet<String>,
+    /// A selection was made among the present members.
+    selected: bool,
 }
 
 impl Edits {
@@ -28,6 +30,11 @@ impl Edits {
     pub(super) fn exactly(list: &Value) -> Result<Self, ScimError> {
         let add = ids(list)?;
         Ok(Self { from_nobody: true, add, ..Self::default() })
+    }
+
+    /// Whether the changes follow from who is a member now, and not only from what the request names.
+    pub(super) fn looked(&self) -> bool {
+        self.from_nobody || self.selected
     }
 
     fn insert(&mut self, ids: BTreeSet<String>) {
@@ -68,9 +75,9 @@ impl Edits {
                 )
                 .into());
             }
-            (PatchOp::Replace, None) => *self = Self::exactly(value)?,
+            (PatchOp::Replace, None) => *self = Self { selected: self.selected, ..Self::exactly(value)? },
             (PatchOp::Remove, None) if value.is_null() => {
-                *self = Self { from_nobody: true, ..Self::default() }
+                *self = Self { from_nobody: true, selected: self.selected, ..Self::default() }
             }
             (PatchOp::Remove, None) => self.take_out(ids(value)?),
             (PatchOp::Remove, Some(filter)) => match named(filter) {
@@ -108,6 +115,7 @@ impl Edits {
         let selection = Filter::ValuePath { path: members, filter: Box::new(filter.clone()) };
         selection.check(type_of(Kind::Group)).map_err(|error| ScimError::invalid_path(error.detail))?;
         let present = if self.from_nobody { vec![] } else { super::render::members_of(tx, call, group)? };
+        self.selected = true;
         let mut chosen = BTreeSet::new();
         let added = self.add.iter().map(|id| json!({"value": id}));
         for element in present.into_iter().chain(added) {

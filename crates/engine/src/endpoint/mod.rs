@@ -14,6 +14,7 @@ mod reindex;
 mod render;
 mod reply;
 mod scan;
+mod settle;
 mod users;
 
 use std::sync::Arc;
@@ -31,7 +32,7 @@ use crate::directory::resource::{group_type, user_type};
 use crate::{Context, Engine, EngineError};
 
 pub use reindex::reindex;
-pub use reply::{Note, Object, Reply, scim_error};
+pub use reply::{Note, Object, Reply, scim_error, with_trace};
 
 /// Bulk operations in one request at most.
 pub const MAX_BULK_OPERATIONS: usize = 1_000;
@@ -253,6 +254,7 @@ fn delete(
         Kind::User => Change::DeleteUser { id: UserId::new(id) },
         Kind::Group => Change::DeleteGroup { id: domain::ids::GroupId::new(id) },
     };
-    crate::directory::apply(tx, ctx, &[change])?;
+    let basis = settle::Basis { kind, stored: &stored, members: request.if_match.is_some() };
+    settle::apply_to(tx, ctx, &basis, &[change])?;
     Ok(Reply { status: 204, object: Some(object), ..Reply::default() })
 }

@@ -58,6 +58,23 @@ pub(super) fn narrow(
     Ok(found.map_or(Candidates::All, |ids| Candidates::Ids(ids, rest)))
 }
 
+/// Whether a term names a key that few resources have.
+pub(super) fn is_key(term: &Filter) -> bool {
+    match term {
+        Filter::Compare { path, op: CompareOp::Eq, value: Literal::String(_) } => {
+            let name = path.attr.to_ascii_lowercase();
+            match path.sub.as_deref() {
+                None => ["id", "username", "externalid", "emails"].contains(&name.as_str()),
+                Some(sub) => name == "emails" && sub.eq_ignore_ascii_case("value"),
+            }
+        }
+        Filter::ValuePath { path, filter } => {
+            path.attr.eq_ignore_ascii_case("emails") && value_inside(filter).is_some()
+        }
+        _ => false,
+    }
+}
+
 fn is_range(term: &Filter) -> bool {
     !matches!(term, Filter::Compare { op: CompareOp::Eq, .. } | Filter::ValuePath { .. })
 }

@@ -115,6 +115,14 @@ impl From<ScimError> for Reply {
     }
 }
 
+/// The error as it is sent: its detail ends with the trace code, because identity providers print it.
+pub fn with_trace(error: &ScimError, trace: &str) -> ScimError {
+    if trace.is_empty() {
+        return error.clone();
+    }
+    ScimError { detail: format!("{} [trace {trace}]", error.detail), ..error.clone() }
+}
+
 /// What an error means to a client (RFC 7644 section 3.12). What is ours to mend is a 500 or 503 without details.
 pub fn scim_error(error: &EngineError) -> ScimError {
     match error {

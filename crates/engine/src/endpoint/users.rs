@@ -9,6 +9,7 @@ use store::Tx;
 use store::repo::resource::{Kind, Stored};
 
 use super::reply::{Note, Reply};
+use super::settle::{self, Basis};
 use super::{Call, Request, policy, render, type_of};
 use crate::directory::apply;
 use crate::{Context, EngineError};
@@ -40,7 +41,8 @@ pub(super) fn create(
             .map(|group| Change::AddMember { group: group.clone(), member: Member::User(id.clone()) }),
     );
     apply(tx, ctx, &batch)?;
-    let mut reply = shown(tx, call, request, 201, id.as_str())?;
+    let stored = render::live(tx, call, Kind::User, id.as_str())?;
+    let mut reply = shown(tx, call, request, 201, stored)?;
     if let Some(before) = before {
         reply.notes.push(Note::ReturnedAsNew { id: id.to_string(), before: before.id });
     }
@@ -61,7 +63,8 @@ fn restore(
     }
     let id = UserId::new(before.id.as_str());
     apply(tx, ctx, &[Change::RestoreUser { id: id.clone() }, Change::UpdateUser { id: id.clone(), doc }])?;
-    shown(tx, call, request, 201, id.as_str())
+    let stored = render::live(tx, call, Kind::User, id.as_str())?;
+    shown(tx, call, request, 201, stored)
 }
 
 /// PUT: what the body does not name is cleared, but for `active`; of a user whom somebody else created, only what is named
@@ -134,8 +137,10 @@ fn update(
     doc: Value,
 ) -> Result<Reply, EngineError> {
     policy::check_user(tx, call, Some(&stored.doc), &doc)?;
-    apply(tx, ctx, &[Change::UpdateUser { id: UserId::new(stored.id.as_str()), doc }])?;
-    shown(tx, call, request, 200, &stored.id)
+    let basis = Basis { kind: Kind::User, stored, members: false };
+    let change = Change::UpdateUser { id: UserId::new(stored.id.as_str()), doc };
+    let stored = settle::apply_to(tx, ctx, &basis, &[change])?;
+    shown(tx, call, request, 200, stored)
 }
 
 fn shown(
@@ -143,9 +148,8 @@ fn shown(
     call: &Call,
     request: &Request,
     status: u16,
-    id: &str,
+    stored: Stored,
 ) -> Result<Reply, EngineError> {
-    let stored = render::live(tx, call, Kind::User, id)?;
     Ok(Reply::resource(status, render::one(tx, call, Kind::User, stored, &request.projection)?))
 }
 
