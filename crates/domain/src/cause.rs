@@ -70,6 +70,10 @@ causes! {
         "See every value with lockstep app mapping {app} --user {subject}, then mend the mapping or the user.";
     GuardHeld, "guard.held", "More destructive effects are due than the deletion guard allows.",
         "Look at them with lockstep plan {app}. If they are meant: lockstep plan {app} --approve.";
+    SeatsLow, "seats.low", "Most seats of this tenant are in use.",
+        "See how many with lockstep tenant show {app}. Deactivate who has left, or raise the limit: lockstep tenant set {app} --seats N. This closes below 80 %.";
+    SeatsExhaustedHere, "seats.exhausted_here", "The seats of this tenant do not suffice: somebody who would become active was refused.",
+        "Deactivate who has left, or raise the limit: lockstep tenant set {app} --seats N. The identity provider then has to send the refused users again. Deactivations keep flowing.";
     MemberUnknown, "endpoint.member_unknown", "A group was sent with a member that was never created here, so the whole request was refused.",
         "The user must be created before the membership is sent. {step} This closes when the group is accepted.";
     MemberLate, "endpoint.member_late", "A group was written shortly before users who may belong to it were created, and they are in no group of this connection.",
@@ -77,7 +81,7 @@ causes! {
     DeletedWritten, "endpoint.deleted_written", "The identity provider keeps using an object that was deleted here.",
         "To bring it back with its memberships: lockstep {kind} restore {subject}. To have it created anew instead: {step}";
     ReturnedAsNew, "endpoint.returned_as_new", "A user who was deleted here was created again and got a new id; memberships and history are still with the old one.",
-        "Look at both and join them: lockstep user merge, first with --preview; the ids are in the evidence. To have such users restored from now on: lockstep connection set {app} --restore-on-post on.";
+        "See what joining them does: lockstep user merge {new} {old} --preview; then without --preview. To have such users restored from now on: lockstep connection set {app} --restore-on-post on.";
     MemberDeleted, "endpoint.member_deleted", "A group was sent with members that were deleted here; the rest was applied and these memberships wait.",
         "If they shall come back: lockstep user restore USER for those in the evidence. If not, remove them from the group: {step}";
     ConflictRepeated, "endpoint.conflict_repeated", "The identity provider tries again and again to create what exists already, and is refused.",

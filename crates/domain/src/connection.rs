@@ -28,10 +28,13 @@ pub struct Connection {
     pub version: i64,
 }
 
+/// How the source of what a connection manages begins.
+pub const SOURCE_PREFIX: &str = "connection:";
+
 impl Connection {
     /// What users and groups that this connection manages carry as their `source`.
     pub fn source(&self) -> String {
-        format!("connection:{}", self.name)
+        format!("{SOURCE_PREFIX}{}", self.name)
     }
 }
 

@@ -86,7 +86,12 @@ impl Engine {
         T: Send + 'static,
     {
         let context = self.context(tenant);
-        self.store.write(move |tx| body(tx, &mut context.clone())).await
+        let done = self.store.write(move |tx| body(tx, &mut context.clone())).await;
+        if let Err(EngineError::Seats { asked, .. }) = &done {
+            // The refusal is the answer, also if the task about it cannot be written.
+            let _ = crate::seats::note_refused(self, tenant, *asked).await;
+        }
+        done
     }
 
     /// Runs a read transaction.

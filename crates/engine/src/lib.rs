@@ -27,6 +27,7 @@ pub mod provision;
 pub mod revocation;
 pub mod scim_log;
 pub mod seal;
+pub mod seats;
 pub mod signin;
 pub mod snapshot;
 pub mod status;

@@ -6,7 +6,7 @@ use domain::app::AppState;
 use domain::ids::TenantId;
 use domain::token::{Expiry, expiry};
 use serde::Serialize;
-use store::repo::{app, change, connection, edge, group, lane, link, mark, member, task, token, user};
+use store::repo::{app, change, connection, edge, group, lane, link, mark, member, seat, task, token, user};
 
 use crate::context::Engine;
 use crate::error::EngineError;
@@ -26,8 +26,19 @@ pub struct Status {
     pub apps: Vec<AppStatus>,
     /// Connections that push in.
     pub connections: usize,
+    /// The limit on active users, if there is one, and how many there are.
+    pub seats: Option<SeatsStatus>,
     /// Working tokens that expire within 30 days, the next one first.
     pub tokens_expiring: Vec<ExpiringToken>,
+}
+
+/// A limit on active users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SeatsStatus {
+    /// The limit.
+    pub limit: i64,
+    /// Active users.
+    pub used: i64,
 }
 
 /// A token that expires soon.
@@ -98,6 +109,8 @@ pub async fn status(engine: &Engine, tenant: &TenantId) -> Result<Status, Engine
                 changes_to_spread: change::count(tx, &tenant)?,
                 apps,
                 connections: connection::list(tx, &tenant)?.len(),
+                seats: seat::get(tx, &tenant)?
+                    .map(|seats| SeatsStatus { limit: seats.limit, used: seats.used }),
                 tokens_expiring: expiring(token::list(tx, &tenant)?, now_ms),
             })
         })

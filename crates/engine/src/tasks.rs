@@ -10,7 +10,7 @@ use domain::snapshot::Push;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::repo::task::TaskRow;
-use store::repo::{app, audit, connection, edge, group, lane, mark, task, user};
+use store::repo::{app, audit, connection, edge, group, lane, mark, task, tenant as tenants, user};
 
 use crate::context::Engine;
 use crate::error::EngineError;
@@ -20,11 +20,11 @@ use crate::error::EngineError;
 pub struct Task {
     /// Its id.
     pub id: String,
-    /// The name of the app, or of the connection.
+    /// The name of the app, of the connection, or of the tenant.
     pub app: String,
     /// The user's or group's name, or who signs in; none: the whole app or connection.
     pub subject: Option<String>,
-    /// `user`, `group`, `app`, `connection` or `signin`.
+    /// `user`, `group`, `app`, `connection`, `tenant` or `signin`.
     pub kind: String,
     /// The cause's stable code.
     pub cause: String,
@@ -50,8 +50,11 @@ pub async fn list(
     let (tenant, wanted) = (tenant.clone(), app_id.cloned());
     engine
         .read(move |tx| {
-            let places =
-                Places { apps: app::list(tx, &tenant)?, connections: connection::list(tx, &tenant)? };
+            let places = Places {
+                tenant: tenants::get(tx, &tenant)?.map(|found| found.name).unwrap_or_default(),
+                apps: app::list(tx, &tenant)?,
+                connections: connection::list(tx, &tenant)?,
+            };
             let rows = match &wanted {
                 Some(wanted) => task::of_app(tx, &tenant, wanted, limit)?,
                 None => task::list(tx, &tenant, limit)?,
@@ -81,6 +84,7 @@ pub async fn list(
 
 /// What tasks can belong to.
 struct Places {
+    tenant: String,
     apps: Vec<App>,
     connections: Vec<Connection>,
 }
@@ -90,18 +94,25 @@ impl Places {
         let app = self.apps.iter().find(|app| app.id == row.app);
         let connection = self.connections.iter().find(|found| found.id.as_str() == row.app.as_str());
         let place = app.map(|app| app.name.clone()).or_else(|| connection.map(|found| found.name.clone()));
-        let place = place.unwrap_or_default();
+        let of_tenant = row.app.as_str().is_empty() && row.topic.is_none();
+        let place = place.unwrap_or_else(|| if of_tenant { self.tenant.clone() } else { String::new() });
         let cause = Cause::ALL.iter().find(|cause| cause.code() == row.cause);
         let step = cause
             .zip(connection)
             .map_or("", |(cause, found)| finding_step::step(found.provider, *cause, row.subject.as_ref()));
-        let whole = if connection.is_some() { "connection" } else { "app" };
+        let whole = match connection {
+            Some(_) => "connection",
+            None if of_tenant => "tenant",
+            None => "app",
+        };
         let kind = row.topic.as_deref().unwrap_or_else(|| row.subject.as_ref().map_or(whole, Subject::kind));
         let fix = match (cause, &row.topic) {
             (Some(cause), Some(_)) => signin_fix(*cause, &place, &row.evidence),
             (cause, _) => cause
                 .map_or("", |cause| cause.fix())
                 .replace("{step}", step)
+                .replace("{new}", row.evidence["new"]["id"].as_str().unwrap_or("NEW"))
+                .replace("{old}", row.evidence["deleted"]["id"].as_str().unwrap_or("OLD"))
                 .replace("{app}", &place)
                 .replace("{kind}", kind)
                 .replace("{subject}", &quoted(subject.as_deref().unwrap_or("USER"))),

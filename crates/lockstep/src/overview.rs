@@ -10,9 +10,9 @@ Start here
   simulate-app    Run a SCIM app with the faults of real ones, to try things out
 
 Directory
-  tenant          Create and list tenants; the first one makes the database
+  tenant          Create, list and show tenants; limit their active users
   directory       Load users, groups and members from CSV or JSON Lines; take a load back
-  user            Show, add, edit, deactivate, reactivate, delete, restore users
+  user            Show, add, edit, deactivate, reactivate, delete, restore, merge users
   group           Show, add, edit, delete, restore groups; add and remove members
 
 Identity providers that push in

@@ -107,8 +107,15 @@ impl BulkRequest {
 impl BulkOperation {
     /// The bulk ids that the operation refers to, in its path and its body.
     pub fn references(&self) -> BTreeSet<String> {
-        let mut found = self.data.as_ref().map(references).unwrap_or_default();
-        found.extend(reference_in(&self.path).map(|(_, id)| id.to_owned()));
+        self.referred().into_iter().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn referred(&self) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        if let Some(data) = &self.data {
+            collect(data, &mut found);
+        }
+        found.extend(reference_in(&self.path).map(|(_, id)| id));
         found
     }
 
@@ -135,7 +142,7 @@ impl BulkMethod {
 pub fn references(data: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect(data, &mut found);
-    found
+    found.into_iter().map(str::to_owned).collect()
 }
 
 /// The body with the references that have an id replaced by it.
@@ -235,9 +242,9 @@ pub(crate) fn at(index: usize, error: ScimError) -> ScimError {
     ScimError { detail: format!("Operations[{index}]: {}", error.detail), ..error }
 }
 
-fn collect(data: &Value, found: &mut BTreeSet<String>) {
+fn collect<'d>(data: &'d Value, found: &mut BTreeSet<&'d str>) {
     match data {
-        Value::String(text) => found.extend(reference_in(text).map(|(_, id)| id.to_owned())),
+        Value::String(text) => found.extend(reference_in(text).map(|(_, id)| id)),
         Value::Array(list) => list.iter().for_each(|item| collect(item, found)),
         Value::Object(object) => object.values().for_each(|value| collect(value, found)),
         _ => {}

@@ -28,13 +28,13 @@ pub(crate) fn order(operations: &[BulkOperation]) -> Result<Vec<Group>, ScimErro
     let mut last_on: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, operation) in operations.iter().enumerate() {
         let mut needed = BTreeSet::new();
-        for id in operation.references() {
-            match creators.get(id.as_str()) {
+        for id in operation.referred() {
+            match creators.get(id) {
                 Some(&creator) => {
                     needed.insert(creator);
                 }
                 None => {
-                    unknown.entry(index).or_default().insert(id);
+                    unknown.entry(index).or_default().insert(id.to_owned());
                 }
             }
         }

@@ -19,6 +19,7 @@ pub const MIGRATIONS: &[Migration] = &[
     ("endpoint", include_str!("schema/0003_endpoint.sql")),
     ("findings", include_str!("schema/0004_findings.sql")),
     ("webhooks", include_str!("schema/0005_webhooks.sql")),
+    ("admin", include_str!("schema/0006_admin.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (\

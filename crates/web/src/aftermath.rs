@@ -1,12 +1,14 @@
-//! What is done after answers, off their path: findings from exchanges, and when tokens were used last.
+//! What is done after answers, off their path: findings from exchanges, refusals for want of seats, and when tokens were used
+//! last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::exchange::Exchange;
 use domain::finding::tells;
-use domain::ids::TokenId;
-use engine::{Engine, findings, tokens};
+use domain::ids::{TenantId, TokenId};
+use engine::endpoint::Note;
+use engine::{Engine, findings, seats, tokens};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Requests that may wait. Beyond it they are still in the SCIM log, but nothing is found in them.
@@ -16,10 +18,18 @@ const BATCH_MAX: usize = 2_000;
 /// How long requests gather.
 const GATHER: Duration = Duration::from_millis(500);
 
+/// A request that was answered.
+struct Answered {
+    token: TokenId,
+    exchange: Exchange,
+    /// Seats that it needed and that were not free.
+    no_seats: Option<i64>,
+}
+
 /// The end that requests are handed to.
 #[derive(Clone)]
 pub(crate) struct Aftermath {
-    queue: Sender<(TokenId, Exchange)>,
+    queue: Sender<Answered>,
 }
 
 impl Aftermath {
@@ -30,7 +40,11 @@ impl Aftermath {
     }
 
     /// Hands a request over. Never waits.
-    pub(crate) fn hand_over(&self, token: &TokenId, exchange: &Exchange) {
+    pub(crate) fn hand_over(&self, token: &TokenId, exchange: &Exchange, notes: &[Note]) {
+        let no_seats = notes.iter().filter_map(|note| match note {
+            Note::NoSeat { asked } => Some(*asked),
+            _ => None,
+        });
         let kept = if tells(exchange) {
             exchange.clone()
         } else {
@@ -40,17 +54,28 @@ impl Aftermath {
             bare
         };
         // A full queue loses no record, only a finding that the next request shows again.
-        let _ = self.queue.try_send((token.clone(), kept));
+        let _ =
+            self.queue.try_send(Answered { token: token.clone(), exchange: kept, no_seats: no_seats.max() });
     }
 }
 
-async fn work(engine: Engine, mut waiting: Receiver<(TokenId, Exchange)>) {
+async fn work(engine: Engine, mut waiting: Receiver<Answered>) {
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let used: BTreeSet<TokenId> = batch.iter().map(|(token, _)| token.clone()).collect();
-        let exchanges: Vec<Exchange> = batch.drain(..).map(|(_, exchange)| exchange).collect();
-        // Both are tried again with the next requests; a database that fails shows in those requests themselves.
+        let used: BTreeSet<TokenId> = batch.iter().map(|done: &Answered| done.token.clone()).collect();
+        let mut refused: BTreeMap<TenantId, i64> = BTreeMap::new();
+        for done in &batch {
+            if let Some(asked) = done.no_seats {
+                let most = refused.entry(done.exchange.tenant.clone()).or_default();
+                *most = asked.max(*most);
+            }
+        }
+        let exchanges: Vec<Exchange> = batch.drain(..).map(|done| done.exchange).collect();
+        // All are tried again with the next requests; a database that fails shows in those requests themselves.
         let _ = findings::observe(&engine, &exchanges).await;
+        for (tenant, asked) in refused {
+            let _ = seats::note_refused(&engine, &tenant, asked).await;
+        }
         let _ = tokens::touch(&engine, &used.into_iter().collect::<Vec<_>>()).await;
         tokio::time::sleep(GATHER).await;
     }

@@ -62,6 +62,6 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
     exchange.request = seen.request;
     exchange.answer = reply.body;
     // The log's own thread redacts what it keeps.
-    server.aftermath.hand_over(&seen.token, &exchange);
+    server.aftermath.hand_over(&seen.token, &exchange, &reply.notes);
     server.log.record(exchange);
 }

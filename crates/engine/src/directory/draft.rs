@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use store::Tx;
-use store::repo::seat;
 
 use super::record::Record;
 use super::resource::Resource;
-use crate::{Context, EngineError};
+use crate::{Context, EngineError, seats};
 
 /// Everything of one kind that a batch touches, by id.
 pub(super) struct Draft<R> {
@@ -81,17 +80,17 @@ impl<R: Resource> Draft<R> {
     }
 
     /// Checks the keys as they stand after the batch and writes the rows.
-    pub(super) fn write(&self, tx: &mut Tx<'_>, ctx: &Context) -> Result<(), EngineError> {
+    pub(super) fn write(&self, tx: &mut Tx<'_>, ctx: &mut Context) -> Result<(), EngineError> {
         self.check_key(tx, ctx, R::NAME, |found| Some(scim::fold(found.name())), |found| Some(found.name()))?;
         let exact = |found: &R| found.external_id().map(str::to_owned);
         self.check_key(tx, ctx, "externalId", exact, R::external_id)?;
         let changed: Vec<&Slot<R>> =
             self.slots.values().filter(|slot| slot.before.as_ref() != Some(&slot.now)).collect();
-        let seats = changed.iter().map(|slot| slot.now.seats() - slot.before.as_ref().map_or(0, R::seats));
-        take_seats(tx, ctx, seats.sum())?;
+        let taken = changed.iter().map(|slot| slot.now.seats() - slot.before.as_ref().map_or(0, R::seats));
+        seats::take(tx, ctx, taken.sum())?;
         let stored = || changed.iter().filter_map(|slot| Some((slot.before.as_ref()?, &slot.now)));
-        for (_, now) in stored().filter(|(before, now)| before.live() && !now.live()) {
-            now.delete_row(tx, &ctx.tenant, ctx.now_ms)?;
+        for (before, _) in stored().filter(|(before, now)| before.live() && !now.live()) {
+            before.delete_row(tx, &ctx.tenant, ctx.now_ms)?;
         }
         // Keys are released before they are taken, so that two may swap them.
         let moving: Vec<&R> = stored()
@@ -150,21 +149,6 @@ impl<R: Resource> Draft<R> {
             None => Ok(()),
         }
     }
-}
-
-/// Takes or frees seats where the tenant has a limit; only what takes a seat is refused.
-fn take_seats(tx: &mut Tx<'_>, ctx: &Context, change: i64) -> Result<(), EngineError> {
-    if change == 0 {
-        return Ok(());
-    }
-    let Some(limit) = seat::get(tx, &ctx.tenant)? else { return Ok(()) };
-    if change < 0 {
-        return Ok(seat::free(tx, &ctx.tenant, -change)?);
-    }
-    if seat::take(tx, &ctx.tenant, change)? {
-        return Ok(());
-    }
-    Err(EngineError::Seats { seats: limit.seats, used: limit.used, asked: change })
 }
 
 fn keys<R: Resource>(found: &R) -> (String, Option<&str>) {

@@ -8,6 +8,7 @@ pub mod attribute;
 mod draft;
 pub mod groups;
 pub(crate) mod membership;
+pub mod merge;
 mod record;
 pub mod resource;
 pub mod show;
@@ -15,11 +16,12 @@ pub mod users;
 
 pub use apply::{Applied, apply};
 pub use groups::{add_member, create_group, delete_group, edit_group, remove_member, restore_group};
+pub use merge::{Merge, Unmerged, merge_users, preview_merge, unmerge_users};
 pub use show::{
     GroupView, UserView, list_deleted_groups, list_deleted_users, list_groups, list_users, show_group,
     show_user,
 };
-pub use users::{Edited, Edits, create_user, delete_user, edit_user, restore_user, set_active};
+pub use users::{Edited, Edits, Restored, create_user, delete_user, edit_user, restore_user, set_active};
 
 /// The source of users and groups that are made by hand on the command line or in the console.
 pub const CONSOLE: &str = "console";

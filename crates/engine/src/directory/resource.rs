@@ -215,13 +215,13 @@ impl Resource for User {
     }
 
     fn delete_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        user::set_deleted(tx, tenant, &self.id, now_ms)?;
+        user::set_deleted(tx, tenant, self, now_ms)?;
         member::touch_groups_of(tx, tenant, self.id.as_str(), now_ms)?;
         resource::count_up(tx, tenant, Kind::User, self.id.as_str(), -1)
     }
 
     fn restore_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        user::set_restored(tx, tenant, &self.id, now_ms)?;
+        user::set_restored(tx, tenant, self, now_ms)?;
         member::touch_groups_of(tx, tenant, self.id.as_str(), now_ms)?;
         resource::count_up(tx, tenant, Kind::User, self.id.as_str(), 1)
     }

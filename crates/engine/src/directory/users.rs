@@ -1,16 +1,20 @@
 //! Use cases on one user: create, edit, deactivate, reactivate, delete.
 
+use domain::connection::SOURCE_PREFIX;
 use domain::directory::{Change, User};
 use domain::ids::{TenantId, UserId};
 use scim::ResourceType;
 use serde_json::{Value, json};
 use store::Tx;
-use store::repo::user;
+use store::repo::{audit, user};
 
 use super::apply::apply;
 use super::attribute::TextAttribute;
 use super::resource::user_type;
 use crate::{Context, Engine, EngineError};
+
+/// How many of an object's newest audit entries are searched for its deletion.
+const DELETION_WITHIN: i64 = 20;
 
 /// Attributes to write and to clear, as text: the paths are as in [`TextAttribute`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,29 +101,65 @@ pub async fn delete_user(engine: &Engine, tenant: &TenantId, reference: &str) ->
         .await
 }
 
-/// Brings a deleted user back that `reference` (id, externalId or userName) names, with the memberships it had; nothing
-/// changes if the id is that of a user who is there.
+/// A user who was brought back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restored {
+    /// As it is stored now.
+    pub object: User,
+    /// False if it was not deleted.
+    pub changed: bool,
+    /// The connection whose identity provider had deleted it: the user is inactive until that one says active.
+    pub deleted_by: Option<String>,
+}
+
+/// Brings a deleted user back that `reference` (id, externalId or userName) names, with the memberships it had: inactive if
+/// an identity provider had deleted it, else as before. Nothing changes if the id is that of a user who is there.
 pub async fn restore_user(
     engine: &Engine,
     tenant: &TenantId,
     reference: &str,
-) -> Result<Edited<User>, EngineError> {
+) -> Result<Restored, EngineError> {
     let reference = reference.to_owned();
     engine
         .write(tenant, move |tx, ctx| {
-            let id = match one_deleted(
+            let user = match one_deleted(
                 "user",
                 &reference,
                 user::find_deleted(tx, &ctx.tenant, &reference)?,
                 |user| user.id.as_str(),
             )? {
-                Some(user) => user.id,
-                None => find(tx, &ctx.tenant, &reference).map_err(|_| not_deleted("user", &reference))?.id,
+                Some(user) => user,
+                None => {
+                    let object =
+                        find(tx, &ctx.tenant, &reference).map_err(|_| not_deleted("user", &reference))?;
+                    return Ok(Restored { object, changed: false, deleted_by: None });
+                }
             };
-            let applied = apply(tx, ctx, &[Change::RestoreUser { id: id.clone() }])?;
-            Ok(Edited { object: stored(tx, ctx, &id)?, changed: applied.effective() > 0 })
+            let deleted_by = deleted_by(tx, &ctx.tenant, user.id.as_str())?;
+            let deleted_by = deleted_by.and_then(|actor| Some(actor.strip_prefix(SOURCE_PREFIX)?.to_owned()));
+            let mut batch = vec![Change::RestoreUser { id: user.id.clone() }];
+            if deleted_by.is_some() && user.active {
+                let mut doc = user.doc.clone();
+                if let Some(fields) = doc.as_object_mut() {
+                    fields.insert("active".to_owned(), json!(false));
+                }
+                batch.push(Change::UpdateUser { id: user.id.clone(), doc });
+            }
+            apply(tx, ctx, &batch)?;
+            Ok(Restored { object: stored(tx, ctx, &user.id)?, changed: true, deleted_by })
         })
         .await
+}
+
+/// Who deleted a user or group last, as the audit log names them.
+pub(crate) fn deleted_by(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    id: &str,
+) -> Result<Option<String>, EngineError> {
+    let entries = audit::list(tx, tenant, Some(id), "", DELETION_WITHIN)?;
+    let deletion = entries.into_iter().find(|recorded| recorded.entry.action.ends_with(".delete"));
+    Ok(deletion.map(|recorded| recorded.entry.actor))
 }
 
 /// The deleted object that is meant: the one of that id, else the only one of that name.

@@ -140,7 +140,7 @@ impl Run<'_> {
     async fn send(&mut self, operation: Operation, if_match: Option<String>) -> Reply {
         let request = Request { operation, if_match, if_none_match: None, projection: small() };
         let done: Result<Reply, EngineError> = super::write(self.engine, self.call, request).await;
-        let reply = done.unwrap_or_else(|error| super::reply::scim_error(&error).into());
+        let reply = done.unwrap_or_else(|error| Reply::failed(&error));
         self.notes.tolerated.extend(reply.tolerated.iter().cloned());
         self.notes.notes.extend(reply.notes.iter().cloned());
         reply

@@ -123,7 +123,7 @@ pub async fn handle(engine: &Engine, caller: &Caller, request: Request, trace: &
         }
         _ => write(engine, &call, request).await,
     };
-    done.unwrap_or_else(|error| Reply::from(reply::scim_error(&error)))
+    done.unwrap_or_else(|error| Reply::failed(&error))
 }
 
 /// What every part of one request needs.
@@ -162,9 +162,15 @@ fn type_of(kind: Kind) -> &'static ResourceType {
 }
 
 async fn write(engine: &Engine, call: &Call, request: Request) -> Result<Reply, EngineError> {
+    let named_version = request.if_match.is_some();
     let prepared = Prepared::new(call, request)?;
     let (call, context) = (call.clone(), call.context(engine));
-    engine.store.change(move |tx| prepared.run(tx, &call, &mut context.clone())).await
+    let body = move |tx: &mut Tx<'_>| prepared.run(tx, &call, &mut context.clone());
+    if named_version {
+        // What If-Match names, members and groups included, no single row holds.
+        return engine.store.write(body).await;
+    }
+    engine.store.change(body).await
 }
 
 /// A write whose body is read and normalised: what is left needs the directory.

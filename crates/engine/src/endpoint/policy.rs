@@ -4,10 +4,11 @@ use scim::{Filter, ScimError};
 use serde_json::Value;
 use store::Tx;
 use store::repo::resource::{self, Kind, Stored};
-use store::repo::{audit, user};
+use store::repo::user;
 
 use super::{Call, type_of};
 use crate::EngineError;
+use crate::directory::users::deleted_by;
 
 /// Refuses a user whom the connection's lists leave out. Who is in already may always be deactivated.
 pub(super) fn check_user(
@@ -63,8 +64,6 @@ pub(super) fn may_restore(tx: &mut Tx<'_>, call: &Call, before: &Stored) -> Resu
     if !call.caller.settings.restore_on_post {
         return Ok(false);
     }
-    let newest = audit::list(tx, &call.caller.tenant, Some(&before.id), "", 1)?;
-    Ok(newest
-        .iter()
-        .all(|found| found.entry.action != "user.delete" || found.entry.actor != call.caller.actor))
+    let deleted_by = deleted_by(tx, &call.caller.tenant, &before.id)?;
+    Ok(deleted_by.as_deref() != Some(call.caller.actor.as_str()))
 }

@@ -59,6 +59,11 @@ pub enum Note {
         /// The id.
         id: String,
     },
+    /// There was no seat for what was asked.
+    NoSeat {
+        /// Seats that it needs.
+        asked: i64,
+    },
     /// A new object carries the externalId of one that was deleted.
     ReturnedAsNew {
         /// The new id.
@@ -81,6 +86,15 @@ impl Object {
 }
 
 impl Reply {
+    /// The answer to a request that failed.
+    pub(super) fn failed(error: &EngineError) -> Self {
+        let notes = match error {
+            EngineError::Seats { asked, .. } => vec![Note::NoSeat { asked: *asked }],
+            _ => vec![],
+        };
+        Self { notes, ..scim_error(error).into() }
+    }
+
     /// An answer with a resource.
     pub(super) fn resource(status: u16, shown: Shown) -> Self {
         Self {

@@ -1,15 +1,14 @@
 //! What the directory says about the ids and names in a request.
 
+use domain::connection::SOURCE_PREFIX;
 use domain::exchange::Exchange;
 use domain::finding::{Facts, Standing, asks};
 use domain::ids::{GroupId, Subject, TenantId, UserId};
 use store::Tx;
-use store::repo::{audit, group, user};
+use store::repo::{group, user};
 
+use crate::directory::users::deleted_by;
 use crate::error::EngineError;
-
-/// How many of an object's newest audit entries are searched for its deletion.
-const ENTRIES: i64 = 10;
 
 /// Loads what a request asks for; nothing where it asks for nothing.
 pub(super) fn load(tx: &mut Tx<'_>, tenant: &TenantId, exchange: &Exchange) -> Result<Facts, EngineError> {
@@ -48,9 +47,7 @@ pub(super) fn standing(
     };
     let Some(mut found) = found else { return Ok(None) };
     if found.deleted_ms.is_some() {
-        let entries = audit::list(tx, tenant, Some(id), "", ENTRIES)?;
-        let deletion = entries.iter().find(|recorded| recorded.entry.action.ends_with(".delete"));
-        found.by_provider = deletion.is_some_and(|recorded| recorded.entry.actor.starts_with("connection:"));
+        found.by_provider = deleted_by(tx, tenant, id)?.is_some_and(|actor| actor.starts_with(SOURCE_PREFIX));
     }
     Ok(Some(found))
 }

@@ -14,6 +14,7 @@ mod lane_world;
 mod load;
 mod load_refused;
 mod load_resume;
+mod merge;
 mod presets;
 mod restore;
 mod signin;

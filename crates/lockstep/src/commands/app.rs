@@ -14,6 +14,7 @@ use engine::lane::probe::{Probe, judge};
 use engine::transport::Transport;
 use serde_json::json;
 
+use super::confirm::confirmed;
 use super::{app_mapping, app_scope, app_settings, app_show, plan};
 use crate::environment;
 use crate::error_report::{CliError, Exit};
@@ -294,13 +295,6 @@ async fn activate(session: &Session, tenant: &TenantId, name: &str, yes: bool) -
         }
     }
     set_state(session, tenant, name, AppState::Active).await
-}
-
-fn confirmed(question: &str) -> bool {
-    eprint!("{question}");
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 async fn set_state(

@@ -27,6 +27,9 @@ pub(crate) async fn run(session: &Session) -> Result<Exit, CliError> {
         if found.connections > 0 {
             text.push_str(&format!("\n{}", count(found.connections, "connection", "connections")));
         }
+        if let Some(seats) = &found.seats {
+            text.push_str(&format!("\n{} of {} seats are used", seats.used, seats.limit));
+        }
         for token in &found.tokens_expiring {
             text.push_str(&format!(
                 "\ntoken '{}' ({}) {}: lockstep token rotate {}",

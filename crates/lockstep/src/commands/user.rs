@@ -7,6 +7,7 @@ use engine::directory::{self, Edits, UserView};
 use serde_json::{Value, json};
 
 use super::edits::Attributes;
+use super::user_merge;
 use crate::error_report::{CliError, Exit};
 use crate::output::{note, pairs, time};
 use crate::session::Session;
@@ -64,6 +65,8 @@ pub(crate) enum Command {
         /// id, externalId or userName
         user: String,
     },
+    /// Join two users that are one person
+    Merge(user_merge::Arguments),
     /// Bring a deleted user back
     #[command(after_help = "Example:\n  lockstep user restore ada@acme.example")]
     Restore {
@@ -155,10 +158,19 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
             );
             output.changed(true, &text)?;
         }
+        Command::Merge(arguments) => return user_merge::run(session, &tenant, &arguments).await,
         Command::Restore { user } => {
-            let edited = directory::restore_user(engine, &tenant, &user).await?;
-            let text = if edited.changed { "is back" } else { "was not deleted" };
-            output.changed(edited.changed, &format!("user '{}' {text}", edited.object.user_name))?;
+            let restored = directory::restore_user(engine, &tenant, &user).await?;
+            let text = match (&restored.deleted_by, restored.changed) {
+                (Some(connection), _) => format!(
+                    "is back with its groups, inactive: the identity provider of '{connection}' had deleted it, and makes it \
+                     active again; to do that here: lockstep user reactivate {}",
+                    restored.object.id
+                ),
+                (None, true) => "is back".to_owned(),
+                (None, false) => "was not deleted".to_owned(),
+            };
+            output.changed(restored.changed, &format!("user '{}' {text}", restored.object.user_name))?;
         }
     }
     Ok(Exit::Done)

@@ -11,7 +11,7 @@ use crate::serving::Serving;
 
 /// Asks until it holds; half a minute at most.
 #[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = now_ms();
     while !holds() {
         assert!(now_ms() - begun < 30_000, "{what} does not come");

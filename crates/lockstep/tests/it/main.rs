@@ -15,6 +15,8 @@ mod log_scim;
 mod postgres;
 mod quickstart;
 mod readme;
+mod returning;
+mod seats;
 mod serving;
 mod situations;
 mod why_fixtures;

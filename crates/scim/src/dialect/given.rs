@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::notes::{Notes, shown};
+use super::notes::{Notes, Parts, shown};
 use super::quirk::Message;
 use super::{Dialect, read_filter};
 use crate::error::ScimError;
@@ -83,10 +83,13 @@ impl Given {
         if self.op.is_some() { format!("Operations[{}]: {path}", self.index) } else { path }
     }
 
-    /// The place of a part of the value.
-    pub(super) fn place_of(&self, slot: Slot<'_>, part: &Attribute) -> String {
+    /// Notes the same of several parts of the value.
+    pub(super) fn note_parts(&self, slot: Slot<'_>, parts: Parts, notes: &mut Notes, note: &str) {
         let place = self.place();
-        if part.name == slot.attribute.name { place } else { format!("{place}.{}", part.name) }
+        for part in parts.into_names() {
+            let whole = part == slot.attribute.name;
+            notes.add(if whole { place.clone() } else { format!("{place}.{}", shown(&part)) }, note);
+        }
     }
 
     /// A value that became unassigned clears, also where it was to be added.
@@ -181,11 +184,11 @@ impl<'r, 'n> Reader<'r, 'n> {
     /// The attributes of an object: of the resource, or of an extension.
     pub(super) fn members(
         &mut self,
-        object: &Map<String, Value>,
+        object: Map<String, Value>,
         extension: Option<&Schema>,
     ) -> Result<(), ScimError> {
         for (written, value) in object {
-            let (name, moved_by) = self.text(written);
+            let (name, moved_by) = self.text(&written);
             if extension.is_none() {
                 if name.eq_ignore_ascii_case("schemas") {
                     continue;
@@ -208,12 +211,13 @@ impl<'r, 'n> Reader<'r, 'n> {
     pub(super) fn extension(
         &mut self,
         extension: &Schema,
-        value: &Value,
+        value: Value,
         moved_by: Option<&'static str>,
     ) -> Result<(), ScimError> {
-        if let Value::Object(inner) = value {
-            return self.members(inner, Some(extension));
-        }
+        let value = match value {
+            Value::Object(inner) => return self.members(inner, Some(extension)),
+            other => other,
+        };
         let (urn, attr) = extension.id.rsplit_once(':').unwrap_or(("", &extension.id));
         let path = PatchPath { urn: Some(urn.to_owned()), attr: attr.to_owned(), filter: None, sub: None };
         self.push(path, Some(value), false, moved_by)
@@ -222,7 +226,7 @@ impl<'r, 'n> Reader<'r, 'n> {
     pub(super) fn push(
         &mut self,
         path: PatchPath,
-        value: Option<&Value>,
+        value: Option<Value>,
         composed: bool,
         moved_by: Option<&'static str>,
     ) -> Result<(), ScimError> {
@@ -230,7 +234,7 @@ impl<'r, 'n> Reader<'r, 'n> {
             let detail = format!("more than {MAX_GIVEN} attributes in one request");
             return Err(ScimError::new(413, None, detail));
         }
-        let stray = self.op == Some(PatchOp::Remove) && value.is_some_and(|value| !value.is_null());
+        let stray = self.op == Some(PatchOp::Remove) && value.as_ref().is_some_and(|value| !value.is_null());
         let mut given = Given {
             op: self.op,
             index: self.index,
@@ -238,7 +242,7 @@ impl<'r, 'n> Reader<'r, 'n> {
             at_path: false,
             composed,
             moved_by,
-            value: value.cloned(),
+            value,
             stray,
             dropped: false,
         };
@@ -256,11 +260,9 @@ impl<'r, 'n> Reader<'r, 'n> {
                     look(self.rt, given, self.notes);
                 }
             }
-            if let (Some(filter), Target::Attribute { attribute, .. }) =
-                (given.path.filter.take(), given.target(self.rt))
-            {
-                let place = given.place();
-                let scope = Scope::Element(attribute);
+            let Target::Attribute { attribute, .. } = given.target(self.rt) else { continue };
+            if let Some(filter) = given.path.filter.take() {
+                let (scope, place) = (Scope::Element(attribute), given.place());
                 given.path.filter =
                     Some(read_filter::comparisons(filter, scope, self.dialect, self.notes, &place));
             }

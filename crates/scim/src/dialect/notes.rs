@@ -36,3 +36,23 @@ impl Notes {
         self.list
     }
 }
+
+/// Names of parts, each once, and no more of them than will be listed.
+#[derive(Default)]
+pub(super) struct Parts(BTreeSet<String>);
+
+impl Parts {
+    pub(super) fn add(&mut self, name: &str) {
+        if self.0.len() <= MAX_LISTED && !self.0.contains(name) {
+            self.0.insert(name.to_owned());
+        }
+    }
+
+    pub(super) fn into_names(self) -> impl Iterator<Item = String> {
+        self.0.into_iter()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -11,6 +11,7 @@ use crate::patch::{
     PatchOp, PatchOperation, PatchRequest, WrittenOperation, at_operation, request_object, written_operations,
 };
 use crate::patch_path::PatchPath;
+use crate::path::key_of;
 use crate::resource::normalise;
 use crate::resource_type::ResourceType;
 use crate::schema::Mutability;
@@ -27,7 +28,9 @@ pub(super) fn read(
     let mut reader = Reader::new(rt, dialect, notes);
     reader.body(Message::Patch(&mut object));
     lawful::patch_body(&object)?;
-    for (index, operation) in written_operations(&object)?.iter().enumerate() {
+    let key = key_of(&object, "Operations");
+    let Some(Value::Array(written)) = object.remove(&key) else { return Ok(PatchRequest::default()) };
+    for (index, operation) in written.into_iter().enumerate() {
         reader.index = index;
         read_operation(&mut reader, operation).map_err(|error| at_operation(error, index))?;
     }
@@ -40,8 +43,13 @@ pub(super) fn read(
     Ok(PatchRequest { operations })
 }
 
-fn read_operation(reader: &mut Reader<'_, '_>, operation: &Value) -> Result<(), ScimError> {
-    let WrittenOperation { op, path, value } = WrittenOperation::read(operation)?;
+fn read_operation(reader: &mut Reader<'_, '_>, mut operation: Value) -> Result<(), ScimError> {
+    let WrittenOperation { op, path, .. } = WrittenOperation::read(&operation)?;
+    let path = path.map(str::to_owned);
+    let value = operation.as_object_mut().and_then(|operation| {
+        let key = key_of(operation, "value");
+        operation.remove(&key)
+    });
     reader.op = Some(op);
     if op != PatchOp::Remove && value.is_none() {
         return Err(ScimError::invalid_value(format!("\"{op}\" needs a value")));
@@ -54,12 +62,11 @@ fn read_operation(reader: &mut Reader<'_, '_>, operation: &Value) -> Result<(), 
             _ => Err(ScimError::invalid_value("without a path the value must be an object of attributes")),
         };
     };
-    let (text, moved_by) = reader.text(text);
-    if let Some(extension) = rt.extension(&text)
+    let (text, moved_by) = reader.text(&text);
+    if let (Some(extension), Some(value)) = (rt.extension(&text), &value)
         && op != PatchOp::Remove
-        && let Some(value) = value
     {
-        return reader.extension(extension, value, moved_by);
+        return reader.extension(extension, value.clone(), moved_by);
     }
     let path = PatchPath::parse(&text)?;
     reader.push(path, value, false, moved_by)?;

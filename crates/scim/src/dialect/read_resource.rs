@@ -7,7 +7,7 @@ use super::notes::Notes;
 use super::quirk::Message;
 use super::{Dialect, lawful};
 use crate::error::ScimError;
-use crate::path::{key_of, member};
+use crate::path::key_of;
 use crate::resource_type::ResourceType;
 
 pub(super) fn read(
@@ -23,7 +23,9 @@ pub(super) fn read(
     let mut reader = Reader::new(rt, dialect, notes);
     reader.body(Message::Resource(&mut object));
     lawful::resource_schemas(rt, &object)?;
-    reader.members(&object, None)?;
+    let key = key_of(&object, "schemas");
+    let schemas = object.remove(&key);
+    reader.members(object, None)?;
     reader.look();
     let mut found = std::mem::take(&mut reader.found);
     // What says it in so many words counts more than what was read as the same.
@@ -33,9 +35,7 @@ pub(super) fn read(
         lawful::given(rt, &given)?;
         place(rt, &mut resource, given, reader.notes)?;
     }
-    if let Some(schemas) = member(&object, "schemas") {
-        resource.insert("schemas".to_owned(), schemas.clone());
-    }
+    resource.extend(schemas.map(|schemas| ("schemas".to_owned(), schemas)));
     Ok(Value::Object(resource))
 }
 

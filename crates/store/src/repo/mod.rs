@@ -13,6 +13,7 @@ pub mod load_job;
 pub mod lookup;
 pub mod mark;
 pub mod member;
+pub mod merge;
 pub mod resource;
 pub mod seat;
 pub mod signin;

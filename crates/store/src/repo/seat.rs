@@ -1,8 +1,9 @@
 //! Seats of a tenant: a limit on active users that no commit exceeds.
 
 use domain::ids::TenantId;
+use domain::seats::SeatUse;
 
-use crate::{StoreError, Tx, statement};
+use crate::{Row, StoreError, Tx, statement};
 
 statement!(GET, "SELECT seats, used FROM seat WHERE tenant = $1");
 statement!(
@@ -12,21 +13,15 @@ statement!(
      ON CONFLICT (tenant) DO UPDATE SET seats = excluded.seats, used = excluded.used"
 );
 statement!(CLEAR, "DELETE FROM seat WHERE tenant = $1");
-statement!(TAKE, "UPDATE seat SET used = used + $2 WHERE tenant = $1 AND used + $2 <= seats");
-statement!(FREE, "UPDATE seat SET used = used - $2 WHERE tenant = $1");
-
-/// The limit of a tenant and how much of it is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seats {
-    /// The limit.
-    pub seats: i64,
-    /// Active users.
-    pub used: i64,
-}
+statement!(
+    TAKE,
+    "UPDATE seat SET used = used + $2 WHERE tenant = $1 AND used + $2 <= seats RETURNING seats, used"
+);
+statement!(FREE, "UPDATE seat SET used = used - $2 WHERE tenant = $1 RETURNING seats, used");
 
 /// The limit, if there is one.
-pub fn get(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Option<Seats>, StoreError> {
-    tx.optional(&GET, &[tenant.as_str().into()], |row| Ok(Seats { seats: row.int(0)?, used: row.int(1)? }))
+pub fn get(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Option<SeatUse>, StoreError> {
+    tx.optional(&GET, &[tenant.as_str().into()], read)
 }
 
 /// Sets the limit and counts what is used; more may be used than the limit allows.
@@ -39,12 +34,16 @@ pub fn clear(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError> {
     tx.exec(&CLEAR, &[tenant.as_str().into()]).map(drop)
 }
 
-/// Takes seats; false, and nothing is taken, if there are not that many. Only where there is a limit.
-pub fn take(tx: &mut Tx<'_>, tenant: &TenantId, count: i64) -> Result<bool, StoreError> {
-    Ok(tx.exec(&TAKE, &[tenant.as_str().into(), count.into()])? > 0)
+/// Takes seats; gives how things stand then. None, and nothing is taken, if there are not that many or there is no limit.
+pub fn take(tx: &mut Tx<'_>, tenant: &TenantId, count: i64) -> Result<Option<SeatUse>, StoreError> {
+    tx.optional(&TAKE, &[tenant.as_str().into(), count.into()], read)
 }
 
-/// Gives seats back. Only where there is a limit.
-pub fn free(tx: &mut Tx<'_>, tenant: &TenantId, count: i64) -> Result<(), StoreError> {
-    tx.later(&FREE, &[tenant.as_str().into(), count.into()])
+/// Gives seats back; gives how things stand then. None if there is no limit.
+pub fn free(tx: &mut Tx<'_>, tenant: &TenantId, count: i64) -> Result<Option<SeatUse>, StoreError> {
+    tx.optional(&FREE, &[tenant.as_str().into(), count.into()], read)
+}
+
+fn read(row: &Row<'_>) -> Result<SeatUse, StoreError> {
+    Ok(SeatUse { limit: row.int(0)?, used: row.int(1)? })
 }

@@ -28,10 +28,8 @@ statement!(
 );
 statement!(UNTIE, "DELETE FROM signin_subject WHERE tenant = $1 AND user_id = $2");
 statement!(
-    MOVE,
-    "UPDATE signin_subject SET user_id = $3 WHERE tenant = $1 AND user_id = $2
-        AND NOT EXISTS (SELECT 1 FROM signin_subject o
-                         WHERE o.tenant = $1 AND o.user_id = $3 AND o.issuer = signin_subject.issuer)"
+    MOVE_ONE,
+    "UPDATE signin_subject SET user_id = $5 WHERE tenant = $1 AND issuer = $2 AND subject = $3 AND user_id = $4"
 );
 statement!(
     LOG,
@@ -194,14 +192,23 @@ pub fn untie(tx: &mut Tx<'_>, tenant: &TenantId, user: &UserId) -> Result<u64, S
     tx.exec(&UNTIE, &[tenant.as_str().into(), user.as_str().into()])
 }
 
-/// Moves the subjects of a user to another, but for issuers that the other has a subject of; gives how many moved.
-pub fn move_subjects(
+/// Moves one subject from a user to another; false if it is not that user's any more. A user who already is another subject
+/// of the issuer is a conflict on `user_id`.
+pub fn move_one(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
+    login: Login<'_>,
     from: &UserId,
     to: &UserId,
-) -> Result<u64, StoreError> {
-    tx.exec(&MOVE, &[tenant.as_str().into(), from.as_str().into(), to.as_str().into()])
+) -> Result<bool, StoreError> {
+    let params = [
+        tenant.as_str().into(),
+        login.issuer.into(),
+        login.subject.into(),
+        from.as_str().into(),
+        to.as_str().into(),
+    ];
+    Ok(tx.exec(&MOVE_ONE, &params)? == 1)
 }
 
 /// Writes a decision.

@@ -37,12 +37,12 @@ statement!(
 statement!(
     SET_DELETED,
     "UPDATE usr SET deleted_ms = $3, modified_ms = $3, version = version + 1
-     WHERE tenant = $1 AND id = $2 AND deleted_ms IS NULL"
+     WHERE tenant = $1 AND id = $2 AND deleted_ms IS NULL AND active = $4"
 );
 statement!(
     SET_RESTORED,
     "UPDATE usr SET deleted_ms = NULL, modified_ms = $3, version = version + 1
-     WHERE tenant = $1 AND id = $2 AND deleted_ms IS NOT NULL"
+     WHERE tenant = $1 AND id = $2 AND deleted_ms IS NOT NULL AND active = $4"
 );
 statement!(LIST_DELETED, select!("AND id > $2 AND deleted_ms IS NOT NULL ORDER BY id LIMIT $3"));
 statement!(
@@ -85,6 +85,7 @@ statement!(
     select!("AND source = $2 AND id > $3 AND active AND deleted_ms IS NULL ORDER BY id LIMIT $4")
 );
 statement!(COUNT, "SELECT COUNT(*) FROM usr WHERE tenant = $1 AND deleted_ms IS NULL");
+statement!(COUNT_ACTIVE, "SELECT COUNT(*) FROM usr WHERE tenant = $1 AND active AND deleted_ms IS NULL");
 statement!(
     COUNT_ACTIVE_OF,
     "SELECT COUNT(*) FROM usr WHERE tenant = $1 AND source = $2 AND active AND deleted_ms IS NULL"
@@ -140,14 +141,23 @@ pub fn update(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> R
     changed_one(tx, &UPDATE, &params)
 }
 
-/// Marks a user deleted; its memberships stay as rows and do not count.
-pub fn set_deleted(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, now_ms: i64) -> Result<(), StoreError> {
-    changed_one(tx, &SET_DELETED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
+/// Marks a user deleted; its memberships stay as rows and do not count. If it is not as active as it was read any more, the
+/// transaction is repeated: its seat may be free already.
+pub fn set_deleted(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> Result<(), StoreError> {
+    changed_one(
+        tx,
+        &SET_DELETED,
+        &[tenant.as_str().into(), user.id.as_str().into(), now_ms.into(), user.active.into()],
+    )
 }
 
-/// Takes the mark of deletion back.
-pub fn set_restored(tx: &mut Tx<'_>, tenant: &TenantId, id: &UserId, now_ms: i64) -> Result<(), StoreError> {
-    changed_one(tx, &SET_RESTORED, &[tenant.as_str().into(), id.as_str().into(), now_ms.into()])
+/// Takes the mark of deletion back; as active as the user was read, else as in [`set_deleted`].
+pub fn set_restored(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> Result<(), StoreError> {
+    changed_one(
+        tx,
+        &SET_RESTORED,
+        &[tenant.as_str().into(), user.id.as_str().into(), now_ms.into(), user.active.into()],
+    )
 }
 
 /// Frees the keys of a user that is updated later in the same transaction, so that another may take them first.
@@ -264,6 +274,11 @@ pub fn list_active_of(
 /// How many users are not deleted.
 pub fn count(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
     tx.one(&COUNT, &[tenant.as_str().into()], |row| row.int(0))
+}
+
+/// How many users are active.
+pub fn count_active(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
+    tx.one(&COUNT_ACTIVE, &[tenant.as_str().into()], |row| row.int(0))
 }
 
 /// How many users of one source are active.

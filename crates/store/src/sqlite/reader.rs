@@ -5,12 +5,16 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+use crate::dialect::from_sqlite;
 use crate::sqlite::{connect, control, rollback};
 use crate::tx::{Access, Link};
 use crate::{StoreError, Tx, TxError};
 
 /// Idle connections kept; more may be in use at once.
 const IDLE_MAX: usize = 32;
+
+/// Pages that a reading connection keeps, in KiB.
+const READER_CACHE_KIB: i64 = 4_096;
 
 /// Connections that only read. A point read takes microseconds, so it runs in line: a hop to another thread costs more.
 pub(crate) struct Readers {
@@ -35,7 +39,7 @@ impl Readers {
 
     fn take(&self) -> Result<Connection, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| connect(&self.path), Ok)
+        idle.map_or_else(|| connect(&self.path).and_then(with_small_cache), Ok)
     }
 
     fn give_back(&self, connection: Connection) {
@@ -44,6 +48,12 @@ impl Readers {
             idle.push(connection);
         }
     }
+}
+
+/// There may be as many readers as callers: what each keeps of the file must not add up. The system keeps it too.
+fn with_small_cache(connection: Connection) -> Result<Connection, StoreError> {
+    let set = connection.pragma_update(None, "cache_size", -READER_CACHE_KIB);
+    set.map(|()| connection).map_err(|error| from_sqlite("cache_size", &error))
 }
 
 /// Runs a closure that only reads, in one snapshot.

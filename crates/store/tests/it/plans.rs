@@ -3,7 +3,9 @@
 use store::{MIGRATIONS, Statement};
 
 /// Tables that grow with the directory, the queue or the history.
-const BIG: [&str; 14] = [
+const BIG: [&str; 16] = [
+    "user_merge",
+    "confirmed",
     "signin_subject",
     "signin_log",
     "lookup",
@@ -21,9 +23,10 @@ const BIG: [&str; 14] = [
 ];
 
 /// Statements that answer a question about everything, by the end of their names.
-const MEANT_TO: [&str; 46] = [
+const MEANT_TO: [&str; 47] = [
     // Lists and figures that a person asks for.
     "user::COUNT",
+    "user::COUNT_ACTIVE",
     "group::COUNT",
     "member::COUNT",
     "member::NESTED",

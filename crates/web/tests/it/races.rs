@@ -80,7 +80,7 @@ fn of_many_writers_to_one_group_none_is_lost() {
         assert_eq!(full.values("members"), ids);
         let remove = |id: &String| json!({"op": "remove", "path": format!("members[value eq \"{id}\"]")});
         let done = all(ids.iter().enumerate().map(|(at, id)| {
-            patch(if at % 2 == 0 {
+            patch(if at.is_multiple_of(2) {
                 remove(id)
             } else {
                 json!({"op": "replace", "path": "displayName", "value": format!("g{at}")})
@@ -142,7 +142,7 @@ fn of_many_member_lists_one_stays() {
             let write = |at: usize| {
                 let (client, path, id) = (world.client.clone(), path.clone(), ids[at].clone());
                 async move {
-                    if (at + round) % 2 == 0 {
+                    if (at + round).is_multiple_of(2) {
                         client.put(&path, group("g", &[&id])).await
                     } else {
                         let value = json!([{"value": id}]);
@@ -206,7 +206,7 @@ fn deletions_and_additions_meet() {
         let work = |at: usize| {
             let (client, path, id) = (world.client.clone(), path.clone(), ids[at / 2].clone());
             async move {
-                if at % 2 == 0 {
+                if at.is_multiple_of(2) {
                     client.delete(&format!("/Users/{id}")).await
                 } else {
                     let value = json!([{"value": id}]);

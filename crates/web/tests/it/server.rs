@@ -65,7 +65,6 @@ pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) log: Arc<ScimLog>,
     pub(crate) running: Running,
-    env: Arc<TestEnv>,
     // Removed with the world.
     _folder: tempfile::TempDir,
 }
@@ -119,24 +118,15 @@ impl World {
         });
         let log = Arc::new(log.await.unwrap());
         let env = Arc::new(TestEnv { now_ms: AtomicI64::new(BEGIN_MS), draws: AtomicU64::new(1) });
-        let engine = Engine {
-            store,
-            env: env.clone(),
-            actor: "test".to_owned(),
-            apps: engine::app_cache::AppCache::default(),
-        };
+        let engine =
+            Engine { store, env, actor: "test".to_owned(), apps: engine::app_cache::AppCache::default() };
         let tenant = new_tenant(&engine, "acme").await;
         let running = web::listen(engine.clone(), log.clone(), ([127, 0, 0, 1], 0).into(), tls, options)
             .await
             .expect("a free port is found");
         let token = token(&engine, &tenant, TokenScope::Scim, None).await;
         let client = Client { address: running.address, base: "/scim/v2".to_owned(), token, tls: None };
-        World { engine, tenant, client, log, running, env, _folder: folder }
-    }
-
-    /// Lets time pass.
-    pub(crate) fn advance(&self, ms: i64) {
-        self.env.now_ms.fetch_add(ms, Ordering::Relaxed);
+        World { engine, tenant, client, log, running, _folder: folder }
     }
 
     /// A client of a tenant's token of this scope.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::dialect::given::{Given, each_simple};
-use crate::dialect::notes::Notes;
+use crate::dialect::notes::{Notes, Parts};
 use crate::dialect::quirk::{ENTRA, Quirk};
 use crate::filter::{Filter, Literal};
 use crate::filter_eval::{Scope, read_bool};
@@ -24,14 +24,16 @@ pub(super) static QUIRK: Quirk = Quirk {
 fn look(rt: &ResourceType, given: &mut Given, notes: &mut Notes) {
     let Some(slot) = given.slot(rt) else { return };
     let Some(mut value) = given.value.take() else { return };
+    let mut parts = Parts::default();
     each_simple(slot, &mut value, &mut |attribute, value| {
         let read = value.as_str().and_then(read_bool).filter(|_| attribute.kind == AttributeType::Boolean);
         if let Some(read) = read {
             *value = Value::Bool(read);
-            notes.add(given.place_of(slot, attribute), "a text is read as a boolean");
+            parts.add(&attribute.name);
         }
     });
     given.value = Some(value);
+    given.note_parts(slot, parts, notes, "a text is read as a boolean");
 }
 
 fn compare(scope: Scope<'_>, comparison: &mut Filter) -> Option<&'static str> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::dialect::given::{Given, Target, elements_mut};
-use crate::dialect::notes::{Notes, shown};
+use crate::dialect::notes::{Notes, Parts, shown};
 use crate::dialect::quirk::{Message, Quirk, TOLERANT};
 use crate::path::key_of;
 use crate::resource_type::ResourceType;
@@ -43,15 +43,16 @@ fn look(rt: &ResourceType, given: &mut Given, notes: &mut Notes) {
     let Some(slot) = given.slot(rt).filter(|slot| slot.attribute.kind == AttributeType::Complex) else {
         return;
     };
-    let place = given.place();
     let Some(value) = &mut given.value else { return };
+    let mut parts = Parts::default();
     for element in elements_mut(slot, value).iter_mut().filter_map(Value::as_object_mut) {
         element.retain(|name, _| {
             let known = slot.attribute.sub(name).is_some();
             if !known {
-                notes.add(format!("{place}.{}", shown(name)), "dropped: the sub-attribute is unknown");
+                parts.add(name);
             }
             known
         });
     }
+    given.note_parts(slot, parts, notes, "dropped: the sub-attribute is unknown");
 }
