@@ -106,7 +106,7 @@ impl Endpoint {
         let (id, ticks) = (TenantId::new(format!("t{number}")), Arc::new(Ticks::default()));
         let engine =
             Engine { store, env: ticks.clone(), actor: "fuzz".to_owned(), apps: AppCache::default() };
-        let acme = tenant::Tenant { id: id.clone(), name: "Acme".to_owned(), created_ms: BEGIN_MS };
+        let acme = tenant::Tenant { id: id.clone(), name: format!("Acme {number}"), created_ms: BEGIN_MS };
         let made = engine.store.write_blocking(move |tx| tenant::create(tx, &acme));
         made.expect("a database takes a new tenant");
         for batch in directory() {

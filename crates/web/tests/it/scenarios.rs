@@ -78,7 +78,7 @@ fn s16_who_exists_already_is_named_found_and_taken_over() {
         let refused = idp.post("/Users", body.clone()).await.expect_error(409, "uniqueness");
         assert!(refused.detail().contains(&id), "it says who has the name: {}", refused.detail());
         let found = idp.filter("/Users", "userName eq \"Ada@X.example\"", "").await.expect(200);
-        assert_eq!(found.list("id"), [id.clone()]);
+        assert_eq!(found.list("id"), std::slice::from_ref(&id));
         let linked = idp.put(&format!("/Users/{id}"), body).await.expect(200);
         assert_eq!((linked.id(), &linked.body["externalId"]), (id, &json!("00u1")));
         assert_eq!(idp.get("/Users").await.expect(200).body["totalResults"], 1);
