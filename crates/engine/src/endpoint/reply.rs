@@ -9,6 +9,9 @@ use store::repo::resource::{Kind, Stored};
 use super::render::Shown;
 use crate::EngineError;
 
+/// Characters of an error's detail at most: it may quote what was sent.
+const DETAIL_MAX: usize = 1_000;
+
 /// An answer, still without HTTP.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reply {
@@ -110,7 +113,10 @@ impl Reply {
 }
 
 impl From<ScimError> for Reply {
-    fn from(error: ScimError) -> Self {
+    fn from(mut error: ScimError) -> Self {
+        if error.detail.chars().count() > DETAIL_MAX {
+            error.detail = error.detail.chars().take(DETAIL_MAX).chain(['…']).collect();
+        }
         Self { status: error.status, body: Some(error.to_json()), error: Some(error), ..Self::default() }
     }
 }
