@@ -8,6 +8,7 @@ pub mod apps;
 pub mod audit_log;
 pub mod compare;
 mod compare_members;
+pub mod confirmations;
 pub mod connection_compare;
 pub mod connections;
 pub mod connectors;

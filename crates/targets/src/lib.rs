@@ -8,6 +8,7 @@
 pub mod bulk;
 pub mod csv;
 pub mod dialect;
+mod endpoint_world;
 pub mod expression;
 pub mod filter;
 pub mod grammar;
@@ -19,6 +20,7 @@ pub mod patch;
 pub mod path;
 pub mod query;
 pub mod random;
+pub mod request;
 pub mod resource;
 pub mod retry_after;
 pub mod slowest;
@@ -37,7 +39,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 12] = [
     Target { name: "filter", run: filter::filter, grammar: grammars::FILTER },
     Target { name: "path", run: path::path, grammar: grammars::PATH },
     Target { name: "patch", run: patch::patch, grammar: grammars::PATCH },
@@ -45,6 +47,7 @@ pub const ALL: [Target; 11] = [
     Target { name: "dialect", run: dialect::dialect, grammar: grammars::DIALECT },
     Target { name: "query", run: query::query, grammar: grammars::QUERY },
     Target { name: "bulk", run: bulk::bulk, grammar: grammars::BULK },
+    Target { name: "request", run: request::request, grammar: grammars::REQUEST },
     Target { name: "csv", run: csv::csv, grammar: grammars::CSV },
     Target { name: "retry_after", run: retry_after::retry_after, grammar: grammars::RETRY_AFTER },
     Target { name: "expression", run: expression::expression, grammar: grammars::EXPRESSION },

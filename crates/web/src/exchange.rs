@@ -10,6 +10,7 @@ use hyper::http::request::Parts;
 use serde_json::Value;
 
 use crate::Server;
+use crate::aftermath::Aside;
 
 /// A request on its way to the log.
 pub(crate) struct Seen {
@@ -62,8 +63,9 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, types: &Resource
     }
     exchange.request = seen.request;
     exchange.answer = reply.body;
+    let aside = Aside { notes: reply.notes, confirmed: reply.confirmed };
+    server.aftermath.hand_over(&seen.token, &exchange, aside);
     // The log's own thread redacts what it keeps: values of attributes that nobody declared are not written down.
-    server.aftermath.hand_over(&seen.token, &exchange, &reply.notes);
     match types.logged() {
         Some(types) => server.log.record_with(exchange, types),
         None => server.log.record(exchange),

@@ -142,6 +142,7 @@ impl Run<'_> {
         let done: Result<Reply, EngineError> = super::write(self.engine, self.call, request).await;
         let reply = done.unwrap_or_else(|error| Reply::failed(&error));
         self.notes.tolerated.extend(reply.tolerated.iter().cloned());
+        self.notes.confirmed.extend(reply.confirmed.iter().cloned());
         self.notes.notes.extend(reply.notes.iter().cloned());
         reply
     }

@@ -135,6 +135,10 @@ fn of_kind(tx: &mut Tx<'_>, call: &Call, kind: Kind, query: &ListQuery) -> Resul
     let plan = Plan::new(call, kind, query, &mut reply)?;
     let page = read_page(tx, call, &plan)?;
     let count = page.rows.len() as u64;
+    // A look-up that hits: the filter was about this one.
+    if let ([found], Kind::User, Some(_)) = (page.rows.as_slice(), kind, &plan.filter) {
+        reply.confirmed.push(found.id.clone());
+    }
     let resources = render::many(tx, call, kind, page.rows, &query.projection)?;
     reply.body = Some(body(query, page.total, count, page.next, resources));
     Ok(reply)

@@ -227,7 +227,8 @@ fn get(tx: &mut Tx<'_>, call: &Call, kind: Kind, id: &str, request: &Request) ->
     let stored = render::live(tx, call, kind, id)?;
     let shown = render::one(tx, call, kind, stored, &request.projection)?;
     if request.if_none_match.as_deref().is_some_and(|header| scim::etag::matches(header, &shown.etag)) {
-        return Ok(Reply { status: 304, body: None, etag: Some(shown.etag), ..Reply::default() });
+        let unchanged = Reply::resource(304, shown);
+        return Ok(Reply { body: None, location: None, object: None, ..unchanged });
     }
     Ok(Reply::resource(200, shown))
 }

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use domain::ids::{JobId, TenantId};
 use store::repo::resource::Kind;
 
+use crate::confirmations::confirm;
 use crate::directory::Applied;
 use crate::schemas::ResourceTypes;
 use crate::{Engine, EngineError};
@@ -178,6 +179,9 @@ pub async fn load(
         report.applied = done.applied;
         report.refused = done.refused;
     }
+    // The file is the source's word on these users, also where nothing changed. The load is done in any case: if this fails,
+    // the next one says it again.
+    let _ = confirm(engine, tenant, &input.source, plan.named).await;
     Ok(report)
 }
 

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod confirmations;
 mod connection_compare;
 mod departures;
 mod directory;

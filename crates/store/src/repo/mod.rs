@@ -3,6 +3,7 @@
 pub mod app;
 pub mod audit;
 pub mod change;
+pub mod confirmed;
 pub mod connection;
 pub mod departure;
 pub mod edge;

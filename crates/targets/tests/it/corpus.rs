@@ -27,7 +27,7 @@ fn every_seed_holds() {
         assert!(seeds >= 10, "{} has {seeds} seeds", target.name);
         files += seeds;
     }
-    assert!(files < 250 && bytes < 200_000, "the corpus stays small: {files} files, {bytes} bytes");
+    assert!(files < 300 && bytes < 200_000, "the corpus stays small: {files} files, {bytes} bytes");
 }
 
 #[test]
