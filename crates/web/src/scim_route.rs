@@ -4,6 +4,7 @@ use engine::Engine;
 use engine::endpoint::{
     self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, Operation, Reply,
 };
+use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use hyper::{HeaderMap, Request};
@@ -130,6 +131,17 @@ async fn carry_out(
     }
 }
 
+/// What is sent for a request, and what it was made of.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The reply as the engine gave it.
+    pub reply: Reply,
+    /// The body as it is sent.
+    pub body: Bytes,
+    /// The trace code.
+    pub trace: String,
+}
+
 /// Carries out a request of a known caller without a connection: path with query, headers and body as they would come.
 /// None if the path leads to nothing of SCIM. For tests that need no server.
 pub async fn request(
@@ -138,7 +150,7 @@ pub async fn request(
     (method, path): (&str, &str),
     headers: &[(&str, &str)],
     body: &[u8],
-) -> Option<Reply> {
+) -> Option<Sent> {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let Route::Scim(_, target) = route::read(path) else { return None };
     let mut map = HeaderMap::new();
@@ -150,11 +162,13 @@ pub async fn request(
         }
     }
     let input = Input { target, method, query, headers: &map };
-    if let Err(error) = check_method(&input) {
-        return Some(error.into());
-    }
     let trace = engine.context(&caller.tenant).trace;
-    Some(carry_out(engine, caller, input, body, &trace, |_| ()).await)
+    let reply = match check_method(&input) {
+        Err(error) => error.into(),
+        Ok(()) => carry_out(engine, caller, input, body, &trace, |_| ()).await,
+    };
+    let Ok(body) = write(&reply, &trace).into_body().collect().await;
+    Some(Sent { reply, body: body.to_bytes(), trace })
 }
 
 /// The methods that a target knows.
