@@ -13,6 +13,9 @@ use crate::filter_lexer::shorten;
 pub const MAX_DEPTH: usize = 32;
 /// The most names in one object.
 pub const MAX_NAMES: usize = 1000;
+/// So many names are compared one by one; beyond that they are kept in a set. Nearly every object is small, and a set for
+/// each costs more than the object.
+const FEW_NAMES: usize = 16;
 
 /// Reads a body. Attribute names ignore letter case, so two names that differ in case alone are one name given
 /// twice, and which of them would count is a guess: refused, as is nesting deeper than [`MAX_DEPTH`] and an object
@@ -97,10 +100,18 @@ impl<'de> Visitor<'de> for Level {
         let inner = self.deeper()?;
         let (mut object, mut names) = (Map::new(), BTreeSet::new());
         while let Some(name) = access.next_key::<String>()? {
-            if names.len() == MAX_NAMES {
+            if object.len() == MAX_NAMES {
                 return Err(A::Error::custom(format!("more than {MAX_NAMES} names in one object")));
             }
-            if !names.insert(name.to_ascii_lowercase()) {
+            let twice = if object.len() < FEW_NAMES {
+                object.keys().any(|other: &String| other.eq_ignore_ascii_case(&name))
+            } else {
+                if names.is_empty() {
+                    names.extend(object.keys().map(|other| other.to_ascii_lowercase()));
+                }
+                !names.insert(name.to_ascii_lowercase())
+            };
+            if twice {
                 return Err(A::Error::custom(format!("{:?} is given twice", shorten(&name))));
             }
             object.insert(name, access.next_value_seed(inner)?);
@@ -141,6 +152,13 @@ mod tests {
             "the body cannot be read: \"Active\" is given twice at line 2 column 9"
         );
         assert!(refusal("{\"a\": {\"b\": 1, \"B\": 1}}").contains("given twice"));
+        for (first, again) in [(0, 15), (0, 16), (14, 16), (15, 40), (16, 17), (39, 40)] {
+            let names = (0..again).map(|number| format!("\"n{number}\": 1, ")).collect::<String>();
+            let again = format!("N{first}");
+            assert!(
+                refusal(&format!("{{{names}\"{again}\": 1}}")).contains(&format!("{again:?} is given twice"))
+            );
+        }
         assert!(refusal("").contains("empty"));
         for bad in ["{", "{}}", "{\"a\":1,}", "nul", "1e999", "\"\u{1}\"", "{\"a\" 1}", "\u{feff}{}"] {
             assert!(refusal(bad).starts_with("the body cannot be read: "), "{bad}");

@@ -129,7 +129,10 @@ pub fn bodies(bytes: usize) -> Vec<(String, Vec<u8>)> {
     for dialect in ["strict", "auto"] {
         for Shape(name, line, before, part, after) in SHAPES {
             let separator = if before.ends_with('"') { "" } else { "," };
-            let mut body = (*before).to_owned();
+            let mut body = before.replacen('{', &format!("{{{}", schemas(line)), 1);
+            if before.contains("\"schemas\"") {
+                (*before).clone_into(&mut body);
+            }
             for number in 0.. {
                 body.push_str(&part.replace('#', &number.to_string()));
                 if body.len() >= bytes {
@@ -145,6 +148,17 @@ pub fn bodies(bytes: usize) -> Vec<(String, Vec<u8>)> {
         }
     }
     bodies
+}
+
+/// What a body says that it is.
+fn schemas(line: &str) -> String {
+    let urn = match line {
+        USER => scim::urn::USER,
+        PATCH_USER | PATCH_GROUP => scim::urn::PATCH_OP,
+        _ if line.contains("Groups") => scim::urn::GROUP,
+        _ => return String::new(),
+    };
+    format!("\"schemas\":[\"{urn}\"],")
 }
 
 fn input(name: &str, dialect: &str, line: &str, body: &str) -> (String, Vec<u8>) {
@@ -190,8 +204,12 @@ fn composed(bytes: usize) -> Vec<(&'static str, &'static str, String)> {
             PATCH_USER,
             patch("emails", selections("emails", "value co \"zz\"", "replace")),
         ),
-        ("wide objects", USER, json!({"userName": "n", "x": wide}).to_string()),
-        ("long values", PATCH_USER, json!({"Operations": long}).to_string()),
+        ("wide objects", USER, json!({"schemas": [scim::urn::USER], "userName": "n", "x": wide}).to_string()),
+        (
+            "long values",
+            PATCH_USER,
+            json!({"schemas": [scim::urn::PATCH_OP], "Operations": long}).to_string(),
+        ),
         ("wide resource", USER, {
             let mut fields = names.clone();
             fields.values_mut().for_each(|value| *value = json!("x".repeat(bytes / scim::body::MAX_NAMES)));

@@ -2,7 +2,8 @@
 
 use engine::Engine;
 use engine::endpoint::{
-    self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, Operation, Reply,
+    self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, MAX_USER_BYTES,
+    Operation, Reply,
 };
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
@@ -97,7 +98,8 @@ async fn serve(
     }
     let mut bytes = Bytes::new();
     if has_body(input.method) {
-        bytes = match body::read(incoming, input.headers, MAX_BODY_BYTES, server.options.slow).await {
+        let limit = bytes_max(&input.target);
+        bytes = match body::read(incoming, input.headers, limit, server.options.slow).await {
             Ok(bytes) => bytes,
             Err(error) => return error.into(),
         };
@@ -107,6 +109,14 @@ async fn serve(
 
 fn has_body(method: &str) -> bool {
     matches!(method, "POST" | "PUT" | "PATCH")
+}
+
+/// Bytes of a body at most.
+fn bytes_max(target: &Target) -> usize {
+    match target {
+        Target::Bulk | Target::All(Kind::Group) | Target::One(Kind::Group, _) => MAX_BODY_BYTES,
+        _ => MAX_USER_BYTES,
+    }
 }
 
 /// Reads a request whose bytes are all there, and carries it out. `look` sees the body.
@@ -165,6 +175,7 @@ pub async fn request(
     let trace = engine.context(&caller.tenant).trace;
     let reply = match check_method(&input) {
         Err(error) => error.into(),
+        Ok(()) if body.len() > bytes_max(&input.target) => body::too_large(bytes_max(&input.target)).into(),
         Ok(()) => carry_out(engine, caller, input, body, &trace, |_| ()).await,
     };
     let Ok(body) = write(&reply, &trace).into_body().collect().await;

@@ -19,10 +19,11 @@ use crate::schema::Mutability;
 pub(super) fn read(
     rt: &ResourceType,
     dialect: Dialect,
-    body: &Value,
+    body: Value,
     notes: &mut Notes,
 ) -> Result<PatchRequest, ScimError> {
-    let mut object = request_object(body)?.clone();
+    request_object(&body)?;
+    let Value::Object(mut object) = body else { return Ok(PatchRequest::default()) };
     // Before the quirks look at each operation: a request may have too many of them.
     written_operations(&object)?;
     let mut reader = Reader::new(rt, dialect, notes);
