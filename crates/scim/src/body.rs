@@ -13,13 +13,15 @@ use crate::filter_lexer::shorten;
 pub const MAX_DEPTH: usize = 32;
 /// The most names in one object.
 pub const MAX_NAMES: usize = 1000;
+/// The most values in one list: what nobody needs at once ends here, before all of it is kept.
+pub const MAX_VALUES: usize = 50_000;
 /// So many names are compared one by one; beyond that they are kept in a set. Nearly every object is small, and a set for
 /// each costs more than the object.
 const FEW_NAMES: usize = 16;
 
 /// Reads a body. Attribute names ignore letter case, so two names that differ in case alone are one name given
 /// twice, and which of them would count is a guess: refused, as is nesting deeper than [`MAX_DEPTH`] and an object
-/// of more than [`MAX_NAMES`] names. The size of the body is the caller's to limit.
+/// of more than [`MAX_NAMES`] names or a list of more than [`MAX_VALUES`] values. The size of the body is the caller's to limit.
 pub fn read_body(bytes: &[u8]) -> Result<Value, ScimError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ScimError::invalid_syntax("the body is empty; a JSON object was expected"));
@@ -91,6 +93,11 @@ impl<'de> Visitor<'de> for Level {
         let inner = self.deeper()?;
         let mut list = Vec::new();
         while let Some(value) = access.next_element_seed(inner)? {
+            if list.len() == MAX_VALUES {
+                let detail =
+                    format!("more than {MAX_VALUES} values in one list; send them in several requests");
+                return Err(A::Error::custom(detail));
+            }
             list.push(value);
         }
         Ok(Value::Array(list))
@@ -177,5 +184,7 @@ mod tests {
         };
         assert!(read_body(wide(MAX_NAMES).to_string().as_bytes()).is_ok());
         assert!(refusal(&wide(MAX_NAMES + 1).to_string()).contains("more than 1000 names"));
+        assert!(read_body(json!(vec![1; MAX_VALUES]).to_string().as_bytes()).is_ok());
+        assert!(refusal(&json!(vec![1; MAX_VALUES + 1]).to_string()).contains("in several requests"));
     }
 }

@@ -159,7 +159,7 @@ impl Edits {
             let present: BTreeSet<String> =
                 member::rows_of(tx, &call.caller.tenant, &target)?.into_iter().collect();
             remove = present.difference(&add).cloned().collect();
-            add = add.difference(&present).cloned().collect();
+            add.retain(|id| !present.contains(id));
         }
         let mut known = Known::default();
         for some in add.iter().collect::<Vec<_>>().chunks(KNOWN_AT_ONCE) {
