@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::given::{Given, Reader, Slot, Target};
+use super::given::{Given, Reader, Slot, Target, named_extension};
 use super::notes::{Notes, shown};
 use super::quirk::Message;
 use super::{Dialect, lawful};
@@ -64,7 +64,7 @@ fn read_operation(reader: &mut Reader<'_, '_>, mut operation: Value) -> Result<(
         };
     };
     let (text, moved_by) = reader.text(&text);
-    if let (Some(extension), Some(value)) = (rt.extension(&text), &value)
+    if let (Some(extension), Some(value)) = (named_extension(rt, &text), &value)
         && op != PatchOp::Remove
     {
         return reader.extension(extension, value.clone(), moved_by);
