@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use domain::connection::ConnectionSettings;
 use domain::ids::{TenantId, UserId};
 use engine::app_cache::AppCache;
-use engine::endpoint::{Caller, Reply};
+use engine::endpoint::Caller;
 use engine::schemas::{ResourceTypes, SchemaCache};
 use engine::{Engine, Env};
 use futures::executor::block_on;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use store::repo::resource::{self, Kind};
 use store::repo::{audit, change, tenant};
 use store::{Store, Tx};
+use web::Sent;
 
 use crate::request::directory;
 
@@ -139,7 +140,7 @@ impl Endpoint {
     }
 
     /// Sends a request; none if its path leads nowhere.
-    pub(crate) fn send(&self, request: (&str, &str), headers: &[(&str, &str)], body: &[u8]) -> Option<Reply> {
+    pub(crate) fn send(&self, request: (&str, &str), headers: &[(&str, &str)], body: &[u8]) -> Option<Sent> {
         let dialect = headers.iter().find(|(name, _)| *name == "dialect");
         let dialect = dialect.and_then(|(_, text)| text.parse().ok()).unwrap_or_default();
         let settings = ConnectionSettings { dialect, ..ConnectionSettings::default() };
@@ -172,7 +173,7 @@ impl Endpoint {
         }
         let list = |endpoint: &str| -> Vec<Value> {
             let all = self.send(("GET", &format!("/scim/v2/{endpoint}?count=500")), &[], b"");
-            let body = all.and_then(|reply| reply.body).unwrap_or_default();
+            let body = all.and_then(|sent| sent.reply.body).unwrap_or_default();
             body["Resources"].as_array().cloned().unwrap_or_default()
         };
         let shown = list("Users").into_iter().chain(list("Groups"));

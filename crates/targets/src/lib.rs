@@ -13,6 +13,7 @@ pub mod expression;
 pub mod filter;
 pub mod grammar;
 mod grammars;
+pub mod large;
 pub mod mutate;
 pub mod outcome;
 mod parts;

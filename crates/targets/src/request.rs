@@ -6,6 +6,7 @@ use domain::ids::{GroupId, UserId};
 use engine::endpoint::Reply;
 use scim::ScimError;
 use serde_json::{Value, json};
+use web::Sent;
 
 use crate::endpoint_world::{Endpoint, Picture};
 use crate::parts::{group, user};
@@ -41,19 +42,17 @@ pub(crate) fn directory() -> [Vec<Change>; 2] {
 /// Fields: a request line (`PATCH /scim/v2/Users/2819c223?attributes=id`), headers (one a line; `dialect` chooses the
 /// connection's), and a body.
 pub fn request(data: &[u8]) {
-    let mut fields = data.splitn(3, |byte| *byte == 0);
-    let mut text = || String::from_utf8_lossy(fields.next().unwrap_or_default()).into_owned();
-    let (line, headers) = (text(), text());
-    let body = fields.next().unwrap_or_default();
+    let (line, headers, body) = parts(data);
     let (method, path) = line.split_once(' ').unwrap_or(("GET", &line));
-    let headers: Vec<(&str, &str)> = headers.lines().filter_map(|line| line.split_once(": ")).collect();
     Endpoint::with(|endpoint| {
-        let Some(reply) = endpoint.send((method, path), &headers, body) else { return false };
-        well_formed(&reply, &line);
+        let Some(sent) = endpoint.send((method, path), &pairs(&headers), body) else { return false };
+        well_formed(&sent, &line);
+        let reply = &sent.reply;
         let (before, after) = (endpoint.before(), endpoint.picture());
         let changed = before != &after;
         let bulk = path.split_once("/scim/v2").is_some_and(|(_, rest)| rest.starts_with("/Bulk"));
-        if reply.status >= 400 || method == "GET" || path.contains("/.search") {
+        let search = path.split('?').next().is_some_and(|path| path.contains("/.search"));
+        if reply.status >= 400 || method == "GET" || search {
             assert!(!changed, "{line}: {} and yet something changed", reply.status);
         }
         if changed {
@@ -64,26 +63,61 @@ pub fn request(data: &[u8]) {
             );
         }
         if !bulk && matches!(reply.status, 200 | 201) && matches!(method, "POST" | "PUT" | "PATCH") {
-            read_back(endpoint, &reply, path);
+            read_back(endpoint, reply, path);
         }
         changed
     });
 }
 
-/// An answer is a SCIM document, or nothing where nothing belongs.
-fn well_formed(reply: &Reply, line: &str) {
+/// How long the answer alone takes, by a clock of nanoseconds since any moment, and its status.
+pub fn time(clock: &dyn Fn() -> u64, data: &[u8]) -> (u64, u16) {
+    let (line, headers, body) = parts(data);
+    let (method, path) = line.split_once(' ').unwrap_or(("GET", &line));
+    let mut measured = (0, 0);
+    Endpoint::with(|endpoint| {
+        let started = clock();
+        let sent = endpoint.send((method, path), &pairs(&headers), body);
+        measured = (clock().saturating_sub(started), sent.map_or(0, |sent| sent.reply.status));
+        true
+    });
+    measured
+}
+
+/// The request line, the headers and the body.
+fn parts(data: &[u8]) -> (String, String, &[u8]) {
+    let mut fields = data.splitn(3, |byte| *byte == 0);
+    let mut text = || String::from_utf8_lossy(fields.next().unwrap_or_default()).into_owned();
+    (text(), text(), fields.next().unwrap_or_default())
+}
+
+fn pairs(headers: &str) -> Vec<(&str, &str)> {
+    headers.lines().filter_map(|line| line.split_once(": ")).collect()
+}
+
+/// What is sent is a SCIM document, or nothing where nothing belongs; an error says what is wrong, and its trace code.
+fn well_formed(sent: &Sent, line: &str) {
+    let reply = &sent.reply;
     assert!((200..500).contains(&reply.status), "{line}: {} {:?}", reply.status, reply.error);
-    let Some(body) = &reply.body else {
+    assert_eq!(reply.status >= 400, reply.error.is_some(), "{line}");
+    if sent.body.is_empty() {
         assert!(matches!(reply.status, 204 | 304), "{line}: {} without a body", reply.status);
         return;
-    };
-    assert!(body["schemas"].as_array().is_some_and(|list| !list.is_empty()), "{line}: {body}");
-    assert_eq!(reply.status >= 400, reply.error.is_some(), "{line}");
-    if let Some(error) = &reply.error {
-        assert!(error.status == reply.status && error.detail.len() > 8, "{line}: {error}");
-        assert!(error.detail.len() < 4_096, "{line}: an error of {} bytes", error.detail.len());
-        assert_eq!(ScimError::from_json(body).as_ref(), Some(error), "{line}: it survives the wire");
     }
+    let body: Value = serde_json::from_slice(&sent.body).expect("what is sent is JSON");
+    if let Some(error) = &reply.error {
+        assert_eq!(error.status, reply.status, "{line}");
+        let read = ScimError::from_json(&body).unwrap_or_else(|| panic!("{line}: no SCIM error: {body}"));
+        assert_eq!((read.status, read.scim_type), (error.status, error.scim_type), "{line}: {body}");
+        assert!(read.scim_type.is_some() || body.get("scimType").is_none(), "{line}: {body}");
+        let trace = format!(" [trace {}]", sent.trace);
+        let said =
+            read.detail.strip_suffix(&trace).unwrap_or_else(|| panic!("{line}: no trace code: {body}"));
+        assert!(said == error.detail && said.len() > 8, "{line}: {body}");
+        assert!(said.len() < 4_096, "{line}: an error of {} bytes", said.len());
+        return;
+    }
+    assert_eq!(Some(&body), reply.body.as_ref(), "{line}");
+    assert!(body["schemas"].as_array().is_some_and(|list| !list.is_empty()), "{line}: {body}");
     if let Some(resources) = body.get("Resources") {
         let count = resources.as_array().map_or(0, Vec::len);
         assert_eq!(body["itemsPerPage"], count, "{line}: {body}");
@@ -115,7 +149,8 @@ fn read_back(endpoint: &Endpoint, reply: &Reply, path: &str) {
     let below = location.split_once("/scim/v2").map_or("", |(_, below)| below);
     let read = endpoint
         .send(("GET", &format!("/scim/v2{below}")), &[], b"")
-        .expect("a location leads to a resource");
+        .expect("a location leads to a resource")
+        .reply;
     assert_eq!((read.status, &read.etag), (200, &reply.etag), "{location}");
     if !path.contains('?') {
         assert_eq!(read.body, reply.body, "{location}");

@@ -2,8 +2,10 @@
 
 use engine::Engine;
 use engine::endpoint::{
-    self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, Operation, Reply,
+    self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, MAX_USER_BYTES,
+    Operation, Reply,
 };
+use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use hyper::{HeaderMap, Request};
@@ -100,7 +102,8 @@ async fn serve(
     }
     let mut bytes = Bytes::new();
     if has_body(input.method) {
-        bytes = match body::read(incoming, input.headers, MAX_BODY_BYTES, server.options.slow).await {
+        let limit = bytes_max(&input.target);
+        bytes = match body::read(incoming, input.headers, limit, server.options.slow).await {
             Ok(bytes) => bytes,
             Err(error) => return error.into(),
         };
@@ -110,6 +113,14 @@ async fn serve(
 
 fn has_body(method: &str) -> bool {
     matches!(method, "POST" | "PUT" | "PATCH")
+}
+
+/// Bytes of a body at most.
+fn bytes_max(target: &Target) -> usize {
+    match target {
+        Target::Bulk | Target::All(Kind::Group) | Target::One(Kind::Group, _) => MAX_BODY_BYTES,
+        _ => MAX_USER_BYTES,
+    }
 }
 
 /// Reads a request whose bytes are all there, and carries it out. `look` sees the body.
@@ -134,6 +145,17 @@ async fn carry_out(
     }
 }
 
+/// What is sent for a request, and what it was made of.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The reply as the engine gave it.
+    pub reply: Reply,
+    /// The body as it is sent.
+    pub body: Bytes,
+    /// The trace code.
+    pub trace: String,
+}
+
 /// Carries out a request of a known caller without a connection: path with query, headers and body as they would come.
 /// None if the path leads to nothing of SCIM. For tests that need no server.
 pub async fn request(
@@ -142,7 +164,7 @@ pub async fn request(
     (method, path): (&str, &str),
     headers: &[(&str, &str)],
     body: &[u8],
-) -> Option<Reply> {
+) -> Option<Sent> {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let Route::Scim(_, target) = route::read(path) else { return None };
     let mut map = HeaderMap::new();
@@ -154,11 +176,14 @@ pub async fn request(
         }
     }
     let input = Input { target, method, query, headers: &map };
-    if let Err(error) = check_method(&input) {
-        return Some(error.into());
-    }
     let trace = engine.context(&caller.tenant).trace;
-    Some(carry_out(engine, caller, input, body, &trace, |_| ()).await)
+    let reply = match check_method(&input) {
+        Err(error) => error.into(),
+        Ok(()) if body.len() > bytes_max(&input.target) => body::too_large(bytes_max(&input.target)).into(),
+        Ok(()) => carry_out(engine, caller, input, body, &trace, |_| ()).await,
+    };
+    let Ok(body) = write(&reply, &trace).into_body().collect().await;
+    Some(Sent { reply, body: body.to_bytes(), trace })
 }
 
 /// The methods that a target knows.

@@ -52,10 +52,11 @@ pub(super) fn replace(
     let stored = render::for_write(tx, call, Kind::Group, id, request)?;
     let mut doc = scim::validate(call.type_of(Kind::Group), body)?;
     // An empty list is dropped by the validation, and yet it says that nobody shall be a member.
-    let named = body.as_object().and_then(|body| {
-        body.iter().find(|(name, _)| name.eq_ignore_ascii_case("members")).map(|(_, list)| list.clone())
-    });
-    let members = take_members(&mut doc).or(named);
+    let named = || {
+        let named = body.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case("members"));
+        named.map(|(_, list)| list.clone())
+    };
+    let members = take_members(&mut doc).or_else(named);
     if stored.source != call.caller.source
         && let (Some(fields), Some(external_id)) = (doc.as_object_mut(), stored.doc.get("externalId"))
     {
@@ -80,17 +81,16 @@ pub(super) fn patch(
 ) -> Result<Reply, EngineError> {
     let stored = render::for_write(tx, call, Kind::Group, id, request)?;
     // A normalised operation always has a path.
-    let (of_members, of_document): (Vec<_>, Vec<_>) =
-        patch.operations.iter().cloned().partition(|operation| {
-            operation.path.as_ref().is_some_and(|path| path.attr.eq_ignore_ascii_case("members"))
-        });
+    let (of_members, of_document): (Vec<_>, Vec<_>) = patch.operations.iter().partition(|operation| {
+        operation.path.as_ref().is_some_and(|path| path.attr.eq_ignore_ascii_case("members"))
+    });
     let mut edits = Edits::default();
-    for operation in &of_members {
+    for operation in of_members {
         edits.operation(tx, call, id, operation)?;
     }
     let (mut doc, mut tolerated) = (stored.doc.clone(), vec![]);
     if !of_document.is_empty() {
-        let rest = PatchRequest { operations: of_document };
+        let rest = PatchRequest { operations: of_document.into_iter().cloned().collect() };
         (doc, tolerated) = render::patched(call, Kind::Group, &stored, &rest)?;
     }
     let looked = edits.looked();

@@ -38,7 +38,9 @@ pub use reply::{Note, Object, Reply, scim_error, with_trace};
 
 /// Bulk operations in one request at most.
 pub const MAX_BULK_OPERATIONS: usize = 1_000;
-/// Bytes of a request's body at most.
+/// Bytes of a body at most that holds one user, or a search.
+pub const MAX_USER_BYTES: usize = 256 * 1024;
+/// Bytes of any other request's body at most: a group has many members.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Resources of one page at most.
 pub const MAX_PAGE: u64 = 500;
@@ -168,7 +170,7 @@ async fn write(engine: &Engine, call: &Call, request: Request) -> Result<Reply, 
     engine.store.change(body).await
 }
 
-/// A write whose body is read and normalised: what is left needs the directory.
+/// A write whose body is read and normalised, and not in the request any more: what is left needs the directory.
 struct Prepared {
     request: Request,
     action: Action,
@@ -183,19 +185,22 @@ enum Action {
 }
 
 impl Prepared {
-    fn new(call: &Call, request: Request) -> Result<Self, EngineError> {
+    fn new(call: &Call, mut request: Request) -> Result<Self, EngineError> {
         let dialect = call.caller.dialect();
-        let (action, tolerated) = match &request.operation {
+        let (action, tolerated) = match &mut request.operation {
             Operation::Create(kind, body) => {
-                let (doc, tolerated) = scim::dialect::normalise_resource(call.type_of(*kind), dialect, body)?;
+                let body = std::mem::take(body);
+                let (doc, tolerated) = scim::dialect::take_resource(call.type_of(*kind), dialect, body)?;
                 (Action::Create(*kind, doc), tolerated)
             }
             Operation::Replace(kind, id, body) => {
-                let (doc, tolerated) = scim::dialect::normalise_resource(call.type_of(*kind), dialect, body)?;
+                let body = std::mem::take(body);
+                let (doc, tolerated) = scim::dialect::take_resource(call.type_of(*kind), dialect, body)?;
                 (Action::Replace(*kind, id.clone(), doc), tolerated)
             }
             Operation::Patch(kind, id, body) => {
-                let (patch, tolerated) = scim::dialect::normalise_patch(call.type_of(*kind), dialect, body)?;
+                let body = std::mem::take(body);
+                let (patch, tolerated) = scim::dialect::take_patch(call.type_of(*kind), dialect, body)?;
                 (Action::Patch(*kind, id.clone(), patch), tolerated)
             }
             Operation::Delete(kind, id) => (Action::Delete(*kind, id.clone()), vec![]),

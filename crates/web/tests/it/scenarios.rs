@@ -1,7 +1,9 @@
 //! The endpoint's half of the situations that this product exists to end, over HTTP.
 
-use domain::connection::{ConnectionSettings, TokenScope};
+use domain::connection::{ConnectionSettings, IdentityProvider, TokenScope};
+use engine::load::{LoadFile, LoadRequest};
 use engine::tasks::{self, Task};
+use engine::{connection_compare, connections, findings, seats};
 use serde_json::{Value, json};
 use store::repo::audit;
 use store::scim_log::{LogFilter, LogObject, Recorded};
@@ -25,14 +27,18 @@ async fn logged(world: &World, filter: LogFilter) -> Vec<Recorded> {
     world.log.reader().after(&filter, 0, 1_000).await.unwrap().records
 }
 
-/// A connection whose first logins are tied by `oid` and `externalId`, and the client of the app that asks who signs in.
-async fn with_logins(world: &World) -> (Client, Client) {
-    let settings = ConnectionSettings {
+/// First logins are tied by `oid` and `externalId`.
+fn logins() -> ConnectionSettings {
+    ConnectionSettings {
         issuer: Some("https://idp.example".to_owned()),
         subject_claim: Some("oid".to_owned()),
         subject_attribute: Some("externalId".to_owned()),
         ..Default::default()
-    };
+    }
+}
+
+/// A connection that people sign in through, and the client of the app that asks who signs in.
+async fn connected(world: &World, settings: ConnectionSettings) -> (Client, Client) {
     let idp = world.connection("entra", settings).await;
     let app = token(&world.engine, &world.tenant, TokenScope::Signin, Some("entra")).await;
     (idp.clone(), Client { token: app, base: "/api/v1".to_owned(), ..idp })
@@ -42,10 +48,71 @@ fn login(subject: &str, oid: &str, name: &str) -> Value {
     json!({"issuer": "https://idp.example", "subject": subject, "claims": {"oid": oid, "preferred_username": name}})
 }
 
+/// A connection of Okta's.
+async fn okta(world: &World) -> Client {
+    let settings = ConnectionSettings::of(IdentityProvider::Okta);
+    connections::add(&world.engine, &world.tenant, "okta", IdentityProvider::Okta, settings).await.unwrap();
+    Client {
+        token: token(&world.engine, &world.tenant, TokenScope::Scim, Some("okta")).await,
+        ..world.client.clone()
+    }
+}
+
+/// The task of a cause, once it is open an hour from now.
+async fn swept(world: &World, cause: &str) -> Task {
+    loop {
+        sweep(world).await;
+        let open = tasks::list(&world.engine, &world.tenant, None, 100).await.unwrap();
+        if let Some(found) = open.into_iter().find(|task| task.cause == cause) {
+            return found;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn sweep(world: &World) {
+    let in_an_hour = world.engine.env.now_ms() + 3_600_000;
+    findings::sweep(&world.engine, &world.tenant, in_an_hour).await.unwrap();
+}
+
+async fn open_causes(world: &World) -> Vec<String> {
+    let open = tasks::list(&world.engine, &world.tenant, None, 100).await.unwrap();
+    open.into_iter().map(|task| task.cause).collect()
+}
+
+#[test]
+fn s01_a_group_that_was_written_before_its_members_is_found_with_the_step() {
+    on_both(async |world| {
+        let idp = okta(&world).await;
+        let sales = idp.post("/Groups", group("Sales", &[])).await.expect(201).id();
+        // The clock moves by a millisecond whenever somebody looks.
+        let later = world.engine.env.now_ms() + 7_000;
+        while world.engine.env.now_ms() < later {}
+        let ada = idp.post("/Users", user("ada")).await.expect(201).id();
+        let found = swept(&world, "endpoint.member_late").await;
+        assert_eq!((found.app.as_str(), found.subject.as_deref()), ("okta", Some("Sales")));
+        let late = &found.evidence["users"][0];
+        assert_eq!(late["name"], "ada");
+        assert!(late["created_seconds_after_the_group"].as_i64().is_some_and(|seconds| seconds >= 6));
+        assert!(found.fix.contains("Push now"), "{}", found.fix);
+        let add = |id: &str| json!([{"op": "add", "path": "members", "value": [{"value": id}]}]);
+        let path = format!("/Groups/{sales}");
+        idp.patch(&path, add(&ada)).await.expect(200);
+        sweep(&world).await;
+        assert_eq!(open_causes(&world).await, Vec::<String>::new());
+        // A member that was never created: the whole request is refused, and said where it is to be mended.
+        let ghost = idp.patch(&path, add("never-given")).await.expect_error(400, "invalidValue");
+        assert!(ghost.detail().contains("never-given"), "{}", ghost.detail());
+        let found = swept(&world, "endpoint.member_unknown").await;
+        assert!(found.evidence.to_string().contains("never-given"), "{}", found.evidence);
+        assert_eq!(idp.get(&path).await.expect(200).values("members"), [ada]);
+    });
+}
+
 #[test]
 fn s04_a_new_name_signs_in_before_the_rename_arrives() {
     on_both(async |world| {
-        let (idp, app) = with_logins(&world).await;
+        let (idp, app) = connected(&world, logins()).await;
         let mut body = user("old@x.example");
         body["externalId"] = json!("oid-1");
         let id = idp.post("/Users", body).await.expect(201).id();
@@ -69,6 +136,39 @@ fn s04_a_new_name_signs_in_before_the_rename_arrives() {
 }
 
 #[test]
+fn s15_a_deleted_user_answers_404_and_comes_back_under_the_same_id_with_its_groups() {
+    on_both(async |world| {
+        let idp = okta(&world).await;
+        let mut body = user("ada@x.example");
+        body["externalId"] = json!("00u1");
+        body["active"] = json!(true);
+        let ada = idp.post("/Users", body.clone()).await.expect(201).id();
+        let sales = idp.post("/Groups", group("Sales", &[&ada])).await.expect(201).id();
+        let (path, members) = (format!("/Users/{ada}"), format!("/Groups/{sales}"));
+        engine::directory::delete_user(&world.engine, &world.tenant, &ada).await.unwrap();
+        idp.get(&path).await.expect(404);
+        idp.put(&path, body.clone()).await.expect(404);
+        let found = swept(&world, "endpoint.deleted_written").await;
+        assert_eq!((found.app.as_str(), found.subject.as_deref()), ("okta", Some("ada@x.example")));
+        assert!(found.fix.contains("user restore") && found.fix.contains("In Okta"), "{}", found.fix);
+        let restored = engine::directory::restore_user(&world.engine, &world.tenant, &ada).await.unwrap();
+        assert_eq!((restored.object.id.as_str(), restored.deleted_by), (ada.as_str(), None));
+        sweep(&world).await;
+        assert_eq!(open_causes(&world).await, Vec::<String>::new());
+        assert_eq!(idp.get(&members).await.expect(200).values("members"), std::slice::from_ref(&ada));
+        assert_eq!(idp.put(&path, body.clone()).await.expect(200).body["active"], true);
+        // Deleted by the identity provider itself: back with its groups, and inactive until it says active.
+        idp.delete(&path).await.expect(204);
+        idp.get(&path).await.expect(404);
+        let restored = engine::directory::restore_user(&world.engine, &world.tenant, &ada).await.unwrap();
+        assert_eq!(restored.deleted_by.as_deref(), Some("okta"));
+        assert_eq!(idp.get(&path).await.expect(200).body["active"], false);
+        assert_eq!(idp.get(&members).await.expect(200).values("members"), std::slice::from_ref(&ada));
+        assert_eq!(idp.put(&path, body).await.expect(200).body["active"], true);
+    });
+}
+
+#[test]
 fn s16_who_exists_already_is_named_found_and_taken_over() {
     on_both(async |world| {
         let id = world.user("ada@x.example").await;
@@ -86,9 +186,46 @@ fn s16_who_exists_already_is_named_found_and_taken_over() {
 }
 
 #[test]
+fn s17_a_first_login_is_one_user_for_ever_and_two_records_become_one() {
+    on_both(async |world| {
+        let settings = ConnectionSettings { create_on_first_login: true, ..logins() };
+        let (idp, app) = connected(&world, settings).await;
+        let first = app.post("/signin", login("s1", "oid-1", "old@x.example")).await.expect(200);
+        assert_eq!(first.body["outcome"], "created", "{}", first.text);
+        let by_login = first.body["user"]["id"].as_str().unwrap().to_owned();
+        // Another name or address is the same person as long as the subject is.
+        let renamed = app.post("/signin", login("s1", "oid-1", "new@x.example")).await.expect(200);
+        assert_eq!(
+            (&renamed.body["outcome"], &renamed.body["user"]["id"]),
+            (&json!("known"), &json!(by_login))
+        );
+        assert_eq!(idp.get("/Users").await.expect(200).body["totalResults"], 1);
+        // The same name under another subject is never the same person.
+        let other = app.post("/signin", login("s2", "oid-2", "old@x.example")).await.expect(200);
+        assert_ne!(other.body["user"]["id"], json!(by_login), "{}", other.text);
+
+        let pushed = idp.post("/Users", user("ada@x.example")).await.expect(201).id();
+        let sales = idp.post("/Groups", group("Sales", &[&by_login])).await.expect(201).id();
+        let (engine, tenant) = (&world.engine, &world.tenant);
+        engine::directory::preview_merge(engine, tenant, &pushed, &by_login).await.unwrap();
+        idp.get(&format!("/Users/{by_login}")).await.expect(200);
+        engine::directory::merge_users(engine, tenant, &pushed, &by_login, true).await.unwrap();
+        idp.get(&format!("/Users/{by_login}")).await.expect(404);
+        let members = format!("/Groups/{sales}");
+        assert_eq!(idp.get(&members).await.expect(200).values("members"), std::slice::from_ref(&pushed));
+        let after = app.post("/signin", login("s1", "oid-1", "new@x.example")).await.expect(200);
+        assert_eq!(after.body["user"]["id"], json!(pushed), "{}", after.text);
+        engine::directory::unmerge_users(engine, tenant, &pushed, &by_login).await.unwrap();
+        let after = app.post("/signin", login("s1", "oid-1", "new@x.example")).await.expect(200);
+        assert_eq!(after.body["user"]["id"], json!(by_login), "{}", after.text);
+        assert_eq!(idp.get(&members).await.expect(200).values("members"), [by_login]);
+    });
+}
+
+#[test]
 fn s18_an_unknown_name_is_told_nothing_but_a_code() {
     on_both(async |world| {
-        let (_, app) = with_logins(&world).await;
+        let (_, app) = connected(&world, logins()).await;
         world.user("ada@x.example").await;
         let refused = app.post("/signin", login("s9", "oid-9", "ada@x.example")).await.expect(200);
         assert_eq!(refused.body["outcome"], "refused");
@@ -98,6 +235,39 @@ fn s18_an_unknown_name_is_told_nothing_but_a_code() {
         let found = task(&world, |task| task.evidence.to_string().contains("ada@x.example")).await;
         assert!(found.fix.len() > 20 && found.evidence.to_string().contains(trace), "{found:?}");
         assert_eq!(world.get("/Users").await.expect(200).body["totalResults"], 1, "nobody was made");
+    });
+}
+
+#[test]
+fn s20_what_an_export_has_and_nobody_pushed_is_listed_until_it_arrives() {
+    on_both(async |world| {
+        let idp = okta(&world).await;
+        let ada = idp.post("/Users", user("ada")).await.expect(201).id();
+        let sales = idp.post("/Groups", group("Sales", &[])).await.expect(201).id();
+        let lacks = async || {
+            let file = |name: &str, text: &str| Some(LoadFile::new(name, text.as_bytes().to_vec()));
+            let export = LoadRequest {
+                users: file("users.csv", "userName,active\nada,true\nbob,true\n"),
+                groups: file("groups.csv", "displayName\nSales\n"),
+                members: file("members.csv", "group,member\nSales,ada\nSales,bob\n"),
+                ..LoadRequest::default()
+            };
+            let found =
+                connection_compare::compare(&world.engine, &world.tenant, "okta", export).await.unwrap();
+            assert!(found.lacks.iter().all(|lack| lack.step.len() > 10), "{:?}", found.lacks);
+            found
+                .lacks
+                .into_iter()
+                .map(|lack| format!("{} {} {}", lack.kind, lack.name, lack.state))
+                .collect()
+        };
+        let found: Vec<String> = lacks().await;
+        assert_eq!(found, ["user bob missing", "member Sales > ada missing", "member Sales > bob waits"]);
+        let bob = idp.post("/Users", user("bob")).await.expect(201).id();
+        let both = json!([{"op": "add", "path": "members", "value": [{"value": ada}, {"value": bob}]}]);
+        idp.patch(&format!("/Groups/{sales}"), both).await.expect(200);
+        let found: Vec<String> = lacks().await;
+        assert_eq!(found, Vec::<String>::new());
     });
 }
 
@@ -164,6 +334,45 @@ fn s25_groups_that_cannot_be_are_named() {
         let tolerated = format!("{:?}", seen.first().expect("it is in the log").exchange.tolerated);
         assert!(tolerated.contains("mailEnabled") && tolerated.contains("securityEnabled"), "{tolerated}");
     });
+}
+
+#[test]
+fn s30_ten_seats_and_64_writers_are_ten_active_users() {
+    on_both(async |world| {
+        let idp = okta(&world).await;
+        seats::set(&world.engine, &world.tenant, Some(10)).await.unwrap();
+        let writers: Vec<_> = (0..64)
+            .map(|number| {
+                let idp = idp.clone();
+                tokio::spawn(async move { idp.post("/Users", user(&format!("n{number}"))).await })
+            })
+            .collect();
+        let mut made = vec![];
+        for writer in writers {
+            match writer.await.unwrap() {
+                answer if answer.status == 201 => made.push(answer.id()),
+                answer => assert!(answer.expect(403).detail().contains("10 of 10 seats")),
+            }
+        }
+        let active = async || {
+            idp.filter("/Users", "active eq true", "").await.expect(200).body["totalResults"].clone()
+        };
+        assert_eq!((made.len(), active().await, open_seats(&world).await), (10, json!(10), Some((10, 10))));
+        let full = task(&world, |task| task.cause == "seats.exhausted_here").await;
+        assert!(full.fix.contains("--seats"), "{}", full.fix);
+        // Leaving always passes, and gives the seat to somebody else.
+        let leave = json!([{"op": "replace", "path": "active", "value": false}]);
+        idp.patch(&format!("/Users/{}", made[0]), leave).await.expect(200);
+        idp.post("/Users", user("late")).await.expect(201);
+        idp.post("/Users", user("later")).await.expect(403);
+        assert_eq!((active().await, open_seats(&world).await), (json!(10), Some((10, 10))));
+    });
+}
+
+/// Seats used, and how many there are.
+async fn open_seats(world: &World) -> Option<(i64, i64)> {
+    let seats = seats::get(&world.engine, &world.tenant).await.unwrap();
+    seats.map(|seats| (seats.used, seats.limit))
 }
 
 #[test]
