@@ -25,6 +25,7 @@ pub async fn users(database: &Path, count: usize, make: &impl Fn(usize) -> Value
         env: Arc::new(RealEnv::new()),
         actor: "bench".into(),
         apps: engine::app_cache::AppCache::default(),
+        schemas: engine::schemas::SchemaCache::default(),
     };
     let tenant = engine::tenants::list(&engine).await?.pop().ok_or("no tenant")?.id;
     let mut ids = IdSource::new(now_ms(), 1);

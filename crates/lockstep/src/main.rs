@@ -8,6 +8,7 @@ mod demo;
 mod duration;
 mod environment;
 mod error_report;
+mod export;
 mod moment;
 mod output;
 mod overview;

@@ -13,12 +13,15 @@ use crate::filter_lexer::shorten;
 pub const MAX_DEPTH: usize = 32;
 /// The most names in one object.
 pub const MAX_NAMES: usize = 1000;
-/// So many names are compared one by one: most objects are small, and there may be many of them.
+/// The most values in one list: what nobody needs at once ends here, before all of it is kept.
+pub const MAX_VALUES: usize = 50_000;
+/// So many names are compared one by one; beyond that they are kept in a set. Nearly every object is small, and a set for
+/// each costs more than the object.
 const FEW_NAMES: usize = 16;
 
 /// Reads a body. Attribute names ignore letter case, so two names that differ in case alone are one name given
 /// twice, and which of them would count is a guess: refused, as is nesting deeper than [`MAX_DEPTH`] and an object
-/// of more than [`MAX_NAMES`] names. The size of the body is the caller's to limit.
+/// of more than [`MAX_NAMES`] names or a list of more than [`MAX_VALUES`] values. The size of the body is the caller's to limit.
 pub fn read_body(bytes: &[u8]) -> Result<Value, ScimError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ScimError::invalid_syntax("the body is empty; a JSON object was expected"));
@@ -90,6 +93,11 @@ impl<'de> Visitor<'de> for Level {
         let inner = self.deeper()?;
         let mut list = Vec::new();
         while let Some(value) = access.next_element_seed(inner)? {
+            if list.len() == MAX_VALUES {
+                let detail =
+                    format!("more than {MAX_VALUES} values in one list; send them in several requests");
+                return Err(A::Error::custom(detail));
+            }
             list.push(value);
         }
         Ok(Value::Array(list))
@@ -103,10 +111,10 @@ impl<'de> Visitor<'de> for Level {
                 return Err(A::Error::custom(format!("more than {MAX_NAMES} names in one object")));
             }
             let twice = if object.len() < FEW_NAMES {
-                object.keys().any(|known| known.eq_ignore_ascii_case(&name))
+                object.keys().any(|other: &String| other.eq_ignore_ascii_case(&name))
             } else {
                 if names.is_empty() {
-                    names.extend(object.keys().map(|known| known.to_ascii_lowercase()));
+                    names.extend(object.keys().map(|other| other.to_ascii_lowercase()));
                 }
                 !names.insert(name.to_ascii_lowercase())
             };
@@ -164,6 +172,13 @@ mod tests {
             "the body cannot be read: \"Active\" is given twice at line 2 column 9"
         );
         assert!(refusal("{\"a\": {\"b\": 1, \"B\": 1}}").contains("given twice"));
+        for (first, again) in [(0, 15), (0, 16), (14, 16), (15, 40), (16, 17), (39, 40)] {
+            let names = (0..again).map(|number| format!("\"n{number}\": 1, ")).collect::<String>();
+            let again = format!("N{first}");
+            assert!(
+                refusal(&format!("{{{names}\"{again}\": 1}}")).contains(&format!("{again:?} is given twice"))
+            );
+        }
         assert!(refusal("").contains("empty"));
         for bad in ["{", "{}}", "{\"a\":1,}", "nul", "1e999", "\"\u{1}\"", "{\"a\" 1}", "\u{feff}{}"] {
             assert!(refusal(bad).starts_with("the body cannot be read: "), "{bad}");
@@ -182,5 +197,7 @@ mod tests {
         };
         assert!(read_body(wide(MAX_NAMES).to_string().as_bytes()).is_ok());
         assert!(refusal(&wide(MAX_NAMES + 1).to_string()).contains("more than 1000 names"));
+        assert!(read_body(json!(vec![1; MAX_VALUES]).to_string().as_bytes()).is_ok());
+        assert!(refusal(&json!(vec![1; MAX_VALUES + 1]).to_string()).contains("in several requests"));
     }
 }

@@ -107,23 +107,28 @@ impl Store {
 
     /// Runs the closure in one transaction; its changes are durable when this returns `Ok`. They are rolled back if it
     /// returns an error or panics. Dropping the future does not stop a write that was begun.
-    pub async fn write<T, E, F>(&self, mut body: F) -> Result<T, E>
+    pub async fn write<T, E, F>(&self, body: F) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: TxError + Send + 'static,
     {
-        match &*self.backend {
-            Backend::Sqlite { writer, .. } => writer.write(body).await,
-            Backend::Inline(inline) => inline.write(&mut body),
-            Backend::Postgres(postgres) => postgres.run(Access::Write, body).await,
-        }
+        self.commit(Access::Write, body).await
     }
 
     /// [`Store::write`] for many writers of the same few rows: on PostgreSQL at READ COMMITTED, so that they wait for each
     /// other instead of being repeated. Only for closures that hold every rule by a constraint, by a conditional update, or by
     /// an update that checks the version it read ([`Tx::out_of_date`]).
-    pub async fn change<T, E, F>(&self, mut body: F) -> Result<T, E>
+    pub async fn change<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        self.commit(Access::Change, body).await
+    }
+
+    async fn commit<T, E, F>(&self, access: Access, mut body: F) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -132,7 +137,7 @@ impl Store {
         match &*self.backend {
             Backend::Sqlite { writer, .. } => writer.write(body).await,
             Backend::Inline(inline) => inline.write(&mut body),
-            Backend::Postgres(postgres) => postgres.run(Access::Change, body).await,
+            Backend::Postgres(postgres) => postgres.run(access, body).await,
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::connection::TokenScope;
-use engine::endpoint::Caller;
+use domain::connection::{Principal, TokenScope};
+use engine::endpoint::{self, Caller};
+use engine::schemas::ResourceTypes;
 use engine::token_cache::Known;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
@@ -42,8 +43,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
+/// What users and groups of the principal's tenant may contain.
+pub(crate) async fn types(server: &Server, principal: &Principal) -> Result<Arc<ResourceTypes>, ScimError> {
+    let found = server.engine.types_at(&principal.tenant, principal.schemas_version).await;
+    found.map_err(|error| endpoint::scim_error(&error))
+}
+
 /// The principal as the endpoint sees it.
-pub(crate) fn caller(known: &Known, base: &str) -> Result<Caller, ScimError> {
+pub(crate) fn caller(known: &Known, base: &str, types: &Arc<ResourceTypes>) -> Result<Caller, ScimError> {
     let principal = &known.principal;
     if principal.scope == TokenScope::Signin {
         return Err(ScimError::new(403, None, "this token is for sign-in only (scope signin), not for SCIM"));
@@ -59,5 +66,6 @@ pub(crate) fn caller(known: &Known, base: &str) -> Result<Caller, ScimError> {
         read_only: principal.scope == TokenScope::ScimRead,
         me: principal.user.clone(),
         base: base.into(),
+        types: types.clone(),
     })
 }

@@ -4,12 +4,14 @@ use domain::connection::Principal;
 use domain::exchange::Exchange;
 use domain::ids::TokenId;
 use engine::endpoint::Reply;
+use engine::schemas::ResourceTypes;
 use hyper::body::Bytes;
 use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
 use store::scim_log::Sent;
 
 use crate::Server;
+use crate::aftermath::Aside;
 
 /// A request on its way to the log.
 pub(crate) struct Seen {
@@ -44,7 +46,13 @@ impl Seen {
 }
 
 /// Hands the exchange to the log, with the body that was answered.
-pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, answer: Bytes, started: u64) {
+pub(crate) fn record(
+    server: &Server,
+    seen: Seen,
+    (reply, answer): (Reply, Bytes),
+    types: &ResourceTypes,
+    started: u64,
+) {
     let mut exchange = seen.exchange;
     exchange.status = reply.status;
     exchange.duration_us = i64::try_from(server.now_micros() - started).unwrap_or(i64::MAX);
@@ -59,7 +67,8 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, answer: Bytes, s
         exchange.object = object.id;
         exchange.object_name = object.name;
     }
-    server.aftermath.hand_over(&seen.token, &exchange, &seen.request, &reply.notes);
-    // The log's own thread reads and redacts what it keeps.
-    server.log.record_sent(exchange, Sent { request: seen.request, answer }, None);
+    let aside = Aside { notes: reply.notes, confirmed: reply.confirmed };
+    server.aftermath.hand_over(&seen.token, &exchange, &seen.request, aside);
+    // The log's own thread reads and redacts what it keeps: values of attributes that nobody declared are not written down.
+    server.log.record_sent(exchange, Sent { request: seen.request, answer }, types.logged());
 }

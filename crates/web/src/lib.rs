@@ -25,7 +25,7 @@ use store::Turns;
 use store::scim_log::ScimLog;
 
 pub use listen::{Running, Tls, TlsError, listen};
-pub use scim_route::request;
+pub use scim_route::{Sent, request};
 
 /// How a server behaves. Start from [`Options::new`].
 #[derive(Clone)]

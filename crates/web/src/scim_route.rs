@@ -2,7 +2,8 @@
 
 use engine::Engine;
 use engine::endpoint::{
-    self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, Operation, Reply,
+    self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, MAX_USER_BYTES,
+    Operation, Reply,
 };
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
@@ -33,6 +34,10 @@ pub(crate) async fn answer(
         Ok(known) => known,
         Err(error) => return answer::error(&error, &trace),
     };
+    let types = match authenticate::types(server, &known.principal).await {
+        Ok(types) => types,
+        Err(error) => return answer::error(&error, &trace),
+    };
     let base = match &tenant {
         Some(name) => format!("{}/t/{name}/scim/v2", server.base),
         None => format!("{}/scim/v2", server.base),
@@ -57,7 +62,7 @@ pub(crate) async fn answer(
                 query: head.uri.query(),
                 headers: &head.headers,
             };
-            let reply = match authenticate::caller(&known, &base) {
+            let reply = match authenticate::caller(&known, &base, &types) {
                 Ok(caller) => serve(server, &caller, input, (incoming, reading), &mut seen, &trace).await,
                 Err(error) => Reply::from(error),
             };
@@ -71,7 +76,7 @@ pub(crate) async fn answer(
     if reply.status == 405 {
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     }
-    exchange::record(server, seen, reply, sent, started);
+    exchange::record(server, seen, (reply, sent), &types, started);
     answer
 }
 
@@ -99,8 +104,9 @@ async fn serve(
     }
     let mut bytes = Bytes::new();
     if has_body(input.method) {
+        let limit = bytes_max(&input.target);
         reading.end();
-        bytes = match body::read(incoming, input.headers, MAX_BODY_BYTES, server.options.slow).await {
+        bytes = match body::read(incoming, input.headers, limit, server.options.slow).await {
             Ok(bytes) => bytes,
             Err(error) => return error.into(),
         };
@@ -144,6 +150,14 @@ fn has_body(method: &str) -> bool {
     matches!(method, "POST" | "PUT" | "PATCH")
 }
 
+/// Bytes of a body at most.
+fn bytes_max(target: &Target) -> usize {
+    match target {
+        Target::Bulk | Target::All(Kind::Group) | Target::One(Kind::Group, _) => MAX_BODY_BYTES,
+        _ => MAX_USER_BYTES,
+    }
+}
+
 /// Reads a request whose bytes are all there, and carries it out. `look` is called once they have turned out to be JSON.
 async fn carry_out(
     (engine, reading): (&Engine, Reading),
@@ -166,6 +180,17 @@ async fn carry_out(
     }
 }
 
+/// What is sent for a request, and what it was made of.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The reply as the engine gave it.
+    pub reply: Reply,
+    /// The body as it is sent.
+    pub body: Bytes,
+    /// The trace code.
+    pub trace: String,
+}
+
 /// Carries out a request of a known caller without a connection: path with query, headers and body as they would come.
 /// None if the path leads to nothing of SCIM. For tests that need no server.
 pub async fn request(
@@ -174,7 +199,7 @@ pub async fn request(
     (method, path): (&str, &str),
     headers: &[(&str, &str)],
     body: &[u8],
-) -> Option<Reply> {
+) -> Option<Sent> {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let Route::Scim(_, target) = route::read(path) else { return None };
     let mut map = HeaderMap::new();
@@ -186,11 +211,15 @@ pub async fn request(
         }
     }
     let input = Input { target, method, query, headers: &map };
-    if let Err(error) = check_method(&input) {
-        return Some(error.into());
-    }
     let trace = engine.context(&caller.tenant).trace;
-    Some(carry_out((engine, engine.store.reading()), caller, input, body, &trace, || ()).await)
+    let reading = || engine.store.reading();
+    let reply = match check_method(&input) {
+        Err(error) => error.into(),
+        Ok(()) if body.len() > bytes_max(&input.target) => body::too_large(bytes_max(&input.target)).into(),
+        Ok(()) => carry_out((engine, reading()), caller, input, body, &trace, || ()).await,
+    };
+    let (_, body) = write(&reply, &trace);
+    Some(Sent { reply, body, trace })
 }
 
 /// The methods that a target knows.
@@ -273,7 +302,7 @@ fn document(caller: &Caller, target: &Target, pairs: &[(String, String)]) -> Res
         return Err(ScimError::new(403, None, "discovery documents cannot be filtered (RFC 7644 section 4)"));
     }
     let base = &caller.base;
-    let types = endpoint::resource_types();
+    let types = caller.types.published();
     let (mut found, asked): (Vec<Value>, &Option<String>) = match target {
         Target::Schemas(asked) => {
             let all = types.iter().flat_map(|rt| std::iter::once(&rt.schema).chain(&rt.extensions));

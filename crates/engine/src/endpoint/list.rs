@@ -14,11 +14,13 @@ use super::cursor::{Cursor, cut, fingerprint};
 use super::narrow::{Candidates, is_key, narrow};
 use super::reply::Reply;
 use super::scan::{Test, walk};
-use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, render, type_of};
+use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, departure, render};
 use crate::{Engine, EngineError};
 
 /// Resources that are kept while others are looked for.
 const KEPT: usize = 20;
+/// Resources that are read at once where some of them are not shown.
+const SEEN_AT_ONCE: i64 = 500;
 /// Resources that an order without an index sorts at most.
 const SORT_MAX: usize = 100_000;
 
@@ -73,14 +75,14 @@ impl<'q> Plan<'q> {
         let filter = match query.filter.as_deref() {
             Some(text) => {
                 let (filter, tolerated) =
-                    scim::dialect::normalise_filter(type_of(kind), call.caller.dialect(), text)?;
+                    scim::dialect::normalise_filter(call.type_of(kind), call.caller.dialect(), text)?;
                 reply.tolerated.extend(tolerated);
                 Some(filter)
             }
             None => None,
         };
         if let Some(path) = &query.sort_by {
-            check_sort(type_of(kind), path)?;
+            check_sort(call.type_of(kind), path)?;
         }
         let sort = query.sort_by.as_ref().map(AttrPath::to_string).unwrap_or_default();
         let sort = format!("{sort} {}", query.descending);
@@ -143,6 +145,10 @@ fn of_kind(tx: &mut Tx<'_>, call: &Call, kind: Kind, query: &ListQuery) -> Resul
     let plan = Plan::new(call, kind, query, &mut reply)?;
     let page = read_page(tx, call, &plan)?;
     let count = page.rows.len() as u64;
+    // A look-up that hits: the filter was about this one.
+    if let ([found], Kind::User, Some(_)) = (page.rows.as_slice(), kind, &plan.filter) {
+        reply.confirmed.push(found.id.clone());
+    }
     let resources = render::many(tx, call, kind, page.rows, &query.projection)?;
     reply.body = Some(body(query, page.total, count, page.next, resources));
     Ok(reply)
@@ -232,7 +238,11 @@ fn unfiltered_page(
     count: usize,
 ) -> Result<Page, EngineError> {
     let (tenant, kind) = (&call.caller.tenant, plan.kind);
-    let total = total(tx, tenant, kind)?;
+    let hidden = departure::count_hidden(tx, call, kind)?;
+    let total = total(tx, tenant, kind)?.saturating_sub(hidden);
+    if hidden > 0 {
+        return seen_page(tx, call, plan, order, (start, total), count);
+    }
     // One more shows whether there is a next page.
     let limit = i64::try_from(count.saturating_add(1)).unwrap_or(i64::MAX);
     let mut ids = match start {
@@ -268,6 +278,53 @@ fn whole_key(
     let last = resource::get(tx, &call.caller.tenant, kind, &cursor.id)?;
     let key = last.map(|last| Plan::key(order, &last)).filter(|key| cut(key) == cursor.key);
     Ok(key.unwrap_or_else(|| cursor.key.clone()))
+}
+
+/// The same where users are left out that the caller does not see: the index is read from the beginning, or from the cursor.
+fn seen_page(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    plan: &Plan<'_>,
+    order: (Order, bool),
+    (start, total): (Start, u64),
+    count: usize,
+) -> Result<Page, EngineError> {
+    let (tenant, kind) = (&call.caller.tenant, plan.kind);
+    let (mut skip, mut after) = match start {
+        Start::Skip(skip) => (skip, None),
+        Start::After(None) => (0, None),
+        Start::After(Some(cursor)) => (0, Some((whole_key(tx, call, kind, order.0, &cursor)?, cursor.id))),
+    };
+    let mut rows: Vec<Stored> = vec![];
+    loop {
+        let ids = match &after {
+            None => resource::page(tx, tenant, kind, order, 0, SEEN_AT_ONCE)?,
+            Some((key, id)) => {
+                let key = match order.0 {
+                    Order::Modified => key.parse::<i64>().unwrap_or(0).into(),
+                    _ => key.as_str().into(),
+                };
+                resource::page_after(tx, tenant, kind, order, (key, id), SEEN_AT_ONCE)?
+            }
+        };
+        let batch = resource::get_many(tx, tenant, kind, &ids)?;
+        let Some(last) = batch.last() else { break };
+        after = Some((Plan::key(order.0, last), last.id.clone()));
+        for stored in Test::new(None).passing(tx, call, kind, batch)? {
+            if skip > 0 {
+                skip -= 1;
+            } else {
+                rows.push(stored);
+            }
+        }
+        if rows.len() > count {
+            break;
+        }
+    }
+    let more = rows.len() > count;
+    rows.truncate(count);
+    let next = plan.next(order.0, &rows, more);
+    Ok(Page { total: Some(total), rows, next })
 }
 
 fn total(tx: &mut Tx<'_>, tenant: &TenantId, kind: Kind) -> Result<u64, EngineError> {
@@ -405,7 +462,7 @@ type Rank = (bool, Option<SortKey>);
 fn rank(call: &Call, plan: &Plan<'_>, stored: &Stored) -> Rank {
     let Some(path) = &plan.query.sort_by else { return (false, None) };
     let (whole, _) = render::assemble(call, plan.kind, stored.clone(), &[], vec![], "");
-    let key = sort_key(type_of(plan.kind), path, &whole);
+    let key = sort_key(call.type_of(plan.kind), path, &whole);
     // RFC 7644 section 3.4.2.3: without a value last when ascending, first when descending.
     (key.is_none(), key)
 }

@@ -115,6 +115,11 @@ impl Given {
     }
 }
 
+/// The extension that a path's text names as a whole; as the reader of paths has it, spaces around it mean nothing.
+pub(super) fn named_extension<'a>(rt: &'a ResourceType, text: &str) -> Option<&'a Schema> {
+    rt.extension(text.trim_matches([' ', '\t', '\r', '\n']))
+}
+
 /// Calls `change` for each simple value inside a value, with the attribute that it is for.
 pub(super) fn each_simple(
     slot: Slot<'_>,
@@ -198,7 +203,7 @@ impl<'r, 'n> Reader<'r, 'n> {
                 if name.eq_ignore_ascii_case("schemas") {
                     continue;
                 }
-                if let Some(extension) = self.rt.extension(&name) {
+                if let Some(extension) = named_extension(self.rt, &name) {
                     self.extension(extension, value, moved_by)?;
                     continue;
                 }

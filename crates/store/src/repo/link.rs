@@ -46,6 +46,12 @@ statement!(
     "SELECT COUNT(*) FROM (
        SELECT 1 FROM link WHERE tenant = $1 AND app = $2 AND kind = 'user' AND state = 'live' LIMIT $3) AS counted"
 );
+// Written so that the index of remote ids serves it: the groups of the app are read, not its users.
+statement!(
+    GROUP_LEFT_SINCE,
+    "SELECT 1 FROM link WHERE tenant = $1 AND app = $2 AND kind = 'group' AND remote_id IS NOT NULL AND state <> 'lost'
+       AND state IN ('tombstone', 'unmanaged') AND confirmed_ms >= $3 LIMIT 1"
+);
 statement!(LINKED_APPS, "SELECT app FROM link WHERE tenant = $1 AND subject = $2");
 statement!(LINKED_APPS_OF_ONE, "SELECT subject, app FROM link WHERE tenant = $1 AND subject = $2");
 statement!(
@@ -220,6 +226,17 @@ pub fn key_holders(
         })?);
     }
     Ok(holders)
+}
+
+/// True if a group has left the app, or our care, at or after a time: the place that it had may be free.
+pub fn group_left_since(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    since_ms: i64,
+) -> Result<bool, StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), since_ms.into()];
+    Ok(tx.optional(&GROUP_LEFT_SINCE, &params, |_| Ok(()))?.is_some())
 }
 
 /// True if `holder` (still) holds the key in the app.

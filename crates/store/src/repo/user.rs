@@ -366,6 +366,11 @@ pub(crate) fn in_lists<T>(
     Ok(found)
 }
 
+/// Reads a user from the first eight columns.
+pub(crate) fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
+    read(row)
+}
+
 fn read(row: &Row<'_>) -> Result<User, StoreError> {
     Ok(User {
         id: UserId::new(row.text(0)?),

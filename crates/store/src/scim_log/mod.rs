@@ -150,13 +150,9 @@ impl ScimLog {
     }
 
     /// [`ScimLog::record`] of a request whose bodies are still texts: nothing of them is copied, and most are never read.
+    /// `types` are those of a tenant with schemas of its own: their attributes are known.
     pub fn record_sent(&self, exchange: Exchange, sent: Sent, types: Option<&Types>) {
         self.send(exchange, sent, types.cloned());
-    }
-
-    /// [`ScimLog::record`] for a tenant with schemas of its own: attributes of these types are known.
-    pub fn record_with(&self, exchange: Exchange, types: &Types) {
-        self.send(exchange, Sent::default(), Some(types.clone()));
     }
 
     /// Returns when everything that was recorded before is committed.

@@ -10,6 +10,7 @@ mod limits;
 mod paging;
 mod races;
 mod routes;
+mod scenarios;
 mod server;
 mod tokens;
 mod transport;

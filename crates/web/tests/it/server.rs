@@ -120,8 +120,13 @@ impl World {
         });
         let log = Arc::new(log.await.unwrap());
         let env = Arc::new(TestEnv { now_ms: AtomicI64::new(BEGIN_MS), draws: AtomicU64::new(1) });
-        let engine =
-            Engine { store, env, actor: "test".to_owned(), apps: engine::app_cache::AppCache::default() };
+        let engine = Engine {
+            store,
+            env,
+            actor: "test".to_owned(),
+            apps: engine::app_cache::AppCache::default(),
+            schemas: Default::default(),
+        };
         let tenant = new_tenant(&engine, "acme").await;
         let running = web::listen(engine.clone(), log.clone(), ([127, 0, 0, 1], 0).into(), tls, options)
             .await
