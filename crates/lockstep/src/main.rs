@@ -13,6 +13,7 @@ mod moment;
 mod output;
 mod overview;
 mod session;
+mod size;
 mod when;
 
 /// Requests are read on one thread, carried out on another and logged on a third: what one allocates another frees.

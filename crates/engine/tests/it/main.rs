@@ -23,6 +23,7 @@ mod required_group;
 mod restore;
 mod schemas;
 mod signin;
+mod signin_log;
 mod signin_race;
 mod tokens;
 mod undo;

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Engine, audit_log, departures, endpoint, findings, tenants, webhooks};
-
+use engine::{Engine, audit_log, departures, endpoint, findings, signin, tenants, webhooks};
 use store::scim_log::{ScimLog, ScimLogOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -14,13 +13,17 @@ use crate::environment;
 use crate::error_report::{CliError, Exit};
 use crate::output::note;
 use crate::session::Session;
+use crate::size;
 
 /// How often committed audit entries are numbered and chained.
 const SEAL_EVERY: Duration = Duration::from_millis(500);
 /// How often webhooks are told.
 const DELIVER_EVERY: Duration = Duration::from_millis(500);
-/// How often findings that time shows are looked for.
+/// How often findings that time shows are looked for, and what is too old.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// Of one tenant a sweep drops old sign-ins in so many steps at most; the rest waits for the next one.
+const PRUNE_STEPS: usize = 10;
+const DAY_MS: i64 = 86_400_000;
 
 /// Serve the SCIM endpoint
 #[derive(Debug, clap::Args)]
@@ -43,9 +46,25 @@ pub(crate) struct Arguments {
     /// Private key of the certificate, PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    keep: Keep,
     /// Say nothing but the address
     #[arg(long)]
     quiet: bool,
+}
+
+/// How long the logs are kept.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Keep {
+    /// Days that the SCIM log is kept
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=36_500))]
+    scim_log_days: i64,
+    /// Size of the SCIM log above which its oldest records go, in bytes or like 500MiB; at least 1MiB
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size_of_log)]
+    scim_log_bytes: i64,
+    /// Days that the sign-in log is kept
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(i64).range(1..=36_500))]
+    signin_log_days: i64,
 }
 
 /// Runs the command.
@@ -59,7 +78,12 @@ pub(crate) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
             note(&format!("note: {done} users of '{}' were indexed for the endpoint's filters", tenant.name));
         }
     }
-    let log = Arc::new(ScimLog::open(session.location(), ScimLogOptions::new(environment::now_ms))?);
+    let log_options = ScimLogOptions {
+        keep_days: arguments.keep.scim_log_days,
+        keep_bytes: arguments.keep.scim_log_bytes,
+        ..ScimLogOptions::new(environment::now_ms)
+    };
+    let log = Arc::new(ScimLog::open(session.location(), log_options)?);
     let options = web::Options { public_url, ..web::Options::new(environment::monotonic_micros) };
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| cannot_listen(&arguments, &error))?;
     let running = web::listen(engine.clone(), log.clone(), arguments.listen, tls, options)
@@ -69,7 +93,8 @@ pub(crate) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     if !arguments.quiet {
         note(&format!("SCIM base URL: {}/scim/v2; Ctrl-C stops", running.url));
     }
-    let background = [tokio::spawn(seal_all(engine.clone())), tokio::spawn(sweep_all(engine.clone()))];
+    let sweeping = sweep_all(engine.clone(), arguments.keep.signin_log_days);
+    let background = [tokio::spawn(seal_all(engine.clone())), tokio::spawn(sweeping)];
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
@@ -118,16 +143,31 @@ async fn deliver_all(session: &Session) {
     }
 }
 
-/// Looks for what time shows: connections that fell silent, findings that are over, users whose day has come.
-async fn sweep_all(engine: Engine) {
+/// Looks for what time shows, at once and then for ever: connections that fell silent, findings that are over, users whose day
+/// has come, sign-ins that are too old.
+async fn sweep_all(engine: Engine, signin_days: i64) {
     loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
-        let Ok(all) = tenants::list(&engine).await else { continue };
-        for tenant in all {
-            // The next sweep sees the same.
-            let _ = findings::sweep(&engine, &tenant.id, engine.env.now_ms()).await;
+        // What fails here is seen again by the next sweep.
+        for tenant in tenants::list(&engine).await.unwrap_or_default() {
+            let now_ms = engine.env.now_ms();
+            let _ = findings::sweep(&engine, &tenant.id, now_ms).await;
             let _ = departures::sweep(&engine, &tenant.id).await;
+            for _ in 0..PRUNE_STEPS {
+                let dropped = signin::prune_log(&engine, &tenant.id, now_ms - signin_days * DAY_MS).await;
+                if dropped.unwrap_or(0) == 0 {
+                    break;
+                }
+            }
         }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+/// The size of a log: an almost empty one takes some space, too.
+fn size_of_log(text: &str) -> Result<i64, String> {
+    match size::parse(text)? {
+        bytes if bytes >= size::MIB => Ok(bytes),
+        _ => Err(format!("'{text}' is too small; 1MiB is the least")),
     }
 }
 

@@ -127,6 +127,26 @@ fn make_newer(database: &Path) {
 }
 
 #[test]
+fn times_and_sizes_of_logs_that_make_no_sense_are_refused_before_anything_is_served() {
+    let folder = with_directory();
+    for (option, value, says) in [
+        ("--scim-log-days", "0", "1..=36500"),
+        ("--scim-log-days", "a month", "invalid digit"),
+        ("--signin-log-days", "0", "1..=36500"),
+        ("--signin-log-days", "-1", "--signin-log-days"),
+        ("--signin-log-days", "99999999999999999999", "too large"),
+        ("--scim-log-bytes", "1GB", "500MiB"),
+        ("--scim-log-bytes", "1048575", "1MiB is the least"),
+        ("--scim-log-bytes", "1023KiB", "1MiB is the least"),
+        ("--scim-log-bytes", "9999999999GiB", "is the most"),
+    ] {
+        let said = folder.run(&["serve", "--listen", "127.0.0.1:0", option, value]).ends(2);
+        assert!(said.err.contains(says) && said.err.contains(option), "{option} {value}: {}", said.err);
+        assert_eq!(said.out, "", "{option} {value}");
+    }
+}
+
+#[test]
 fn bad_files_name_place_and_rule_and_change_nothing() {
     let folder = with_directory();
     let before = state(&folder);

@@ -11,6 +11,7 @@ mod directory;
 mod endpoint_logs;
 mod exit_codes;
 mod help;
+mod log_retention;
 mod log_scim;
 mod managed;
 mod postgres;

@@ -23,9 +23,19 @@ impl Serving {
         run(&["connection", "add", provider, provider]);
         let token =
             run(&["token", "create", "--connection", provider, "--name", "test"]).out.trim().to_owned();
+        Self::serve(folder, database, token, &[])
+    }
+
+    /// Serves what [`Serving::start`] made, with more options.
+    pub(crate) fn again(folder: &Folder, database: &str, options: &[&str]) -> Self {
+        Self::serve(folder, database, String::new(), options)
+    }
+
+    fn serve(folder: &Folder, database: &str, token: String, options: &[&str]) -> Self {
         let mut child = folder
             .command()
             .args(["--database", database, "serve", "--listen", "127.0.0.1:0", "--quiet"])
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
