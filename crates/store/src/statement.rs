@@ -1,5 +1,7 @@
 //! The registry of SQL statements: each is written once and prepared against both databases by a test.
 
+use std::sync::OnceLock;
+
 /// One SQL text that means the same on SQLite and PostgreSQL. Parameters are `$1`, `$2`, .. and bound by number.
 #[derive(Debug)]
 pub struct Statement {
@@ -7,6 +9,9 @@ pub struct Statement {
     pub name: &'static str,
     /// The text.
     pub sql: &'static str,
+    /// The text as SQLite numbers parameters, made when it is first needed.
+    #[doc(hidden)]
+    pub numbered: OnceLock<String>,
 }
 
 inventory::collect!(&'static Statement);
@@ -18,6 +23,11 @@ impl Statement {
         all.sort_by_key(|statement| statement.name);
         all
     }
+
+    /// The text for SQLite, which reads `$3` as a name and `?3` as a number.
+    pub(crate) fn for_sqlite(&self) -> &str {
+        self.numbered.get_or_init(|| self.sql.replace('$', "?"))
+    }
 }
 
 /// Declares and registers a [`Statement`]: `statement!(pub(crate) USER_BY_ID, "SELECT doc FROM usr WHERE id = $1")`.
@@ -28,6 +38,7 @@ macro_rules! statement {
         $visibility static $name: $crate::Statement = $crate::Statement {
             name: concat!(module_path!(), "::", stringify!($name)),
             sql: $sql,
+            numbered: ::std::sync::OnceLock::new(),
         };
         $crate::inventory::submit! { &$name }
     };

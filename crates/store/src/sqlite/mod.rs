@@ -129,7 +129,7 @@ pub(crate) fn rollback(connection: &Connection) {
 }
 
 pub(crate) fn prepare(connection: &Connection, statement: &'static Statement) -> Result<(), StoreError> {
-    connection.prepare(statement.sql).map(drop).map_err(|error| from_sqlite(statement.name, &error))
+    connection.prepare(statement.for_sqlite()).map(drop).map_err(|error| from_sqlite(statement.name, &error))
 }
 
 pub(crate) fn exec(
@@ -175,25 +175,17 @@ fn bound<'c>(
     params: &[Value],
 ) -> Result<rusqlite::CachedStatement<'c>, StoreError> {
     let fail = |error| from_sqlite(statement.name, &error);
-    let mut prepared = connection.prepare_cached(statement.sql).map_err(fail)?;
+    let mut prepared = connection.prepare_cached(statement.for_sqlite()).map_err(fail)?;
     if access == Access::Read && !prepared.readonly() {
         let detail = format!("{} writes inside a read", statement.name);
         return Err(StoreError::ReadOnly { detail });
     }
-    let mut highest = 0;
-    // SQLite reads `$3` as a name and numbers names by first appearance: bind by the number in the name.
-    for index in 1..=prepared.parameter_count() {
-        let number = prepared.parameter_name(index).and_then(|name| name.get(1..)?.parse::<usize>().ok());
-        let value = number.and_then(|number| params.get(number.checked_sub(1)?));
-        let (Some(number), Some(value)) = (number, value) else {
-            return Err(wrong_count(statement, params));
-        };
-        highest = highest.max(number);
-        prepared.raw_bind_parameter(index, value).map_err(fail)?;
-    }
-    // PostgreSQL refuses surplus parameters too.
-    if highest != params.len() {
+    // PostgreSQL refuses missing and surplus parameters too.
+    if prepared.parameter_count() != params.len() {
         return Err(wrong_count(statement, params));
+    }
+    for (index, value) in (1..).zip(params) {
+        prepared.raw_bind_parameter(index, value).map_err(fail)?;
     }
     Ok(prepared)
 }
