@@ -5,6 +5,7 @@ pub mod audit;
 pub mod change;
 pub mod connection;
 pub mod edge;
+pub mod edge_follow;
 pub mod group;
 pub mod intent;
 pub mod lane;

@@ -1,0 +1,158 @@
+//! What the runs of a lane write, gathered: the intents and outcomes of many subjects in one transaction.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::executor::{Intended, Intention, Settlement};
+use domain::ids::Subject;
+use domain::snapshot::CompiledApp;
+use futures::stream::{FuturesUnordered, StreamExt};
+use store::Tx;
+use tokio::sync::{Notify, oneshot};
+
+use super::intend::intend;
+use super::perform::Shared;
+use super::settle::{Woken, settle_one};
+use crate::context::Context;
+use crate::error::EngineError;
+
+/// Intents and outcomes that one transaction holds at most: what is behind it waits only a moment for the writer.
+const MOST: usize = 64;
+/// Transactions under way at the same time: one is gathered by the writer while another waits for the disk.
+const UNDER_WAY: usize = 2;
+
+/// Intents and outcomes that wait for their transaction.
+#[derive(Default)]
+pub struct Writes {
+    waiting: Mutex<Vec<Waiting>>,
+    called: Notify,
+}
+
+struct Waiting {
+    write: RunWrite,
+    reply: oneshot::Sender<Result<Written, EngineError>>,
+}
+
+/// One write of one run.
+pub(super) struct RunWrite {
+    pub(super) subject: Subject,
+    pub(super) app: Arc<CompiledApp>,
+    pub(super) trace: String,
+    pub(super) what: What,
+}
+
+/// What is written.
+pub(super) enum What {
+    Intention(Box<Intention>),
+    Settlement(Box<Settlement>),
+}
+
+/// What became of it.
+pub(super) enum Written {
+    Intended(Intended),
+    /// False: the lane belongs to another owner now.
+    Settled(bool),
+}
+
+impl Writes {
+    /// Queues a write; it is durable when this returns. Somebody must [`serve`] meanwhile.
+    pub(super) async fn write(&self, write: RunWrite) -> Result<Written, EngineError> {
+        let (reply, written) = oneshot::channel();
+        self.lock().push(Waiting { write, reply });
+        self.called.notify_one();
+        written.await.unwrap_or_else(|_| Err(store::StoreError::Closed.into()))
+    }
+
+    fn take(&self) -> Vec<Waiting> {
+        let mut waiting = self.lock();
+        let many = waiting.len().min(MOST);
+        waiting.drain(..many).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Carries out what runs write, as long as it is polled beside them. What comes while a transaction is under way goes into
+/// the next one.
+pub(super) async fn serve(shared: &Shared) -> Infallible {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        if under_way.len() < UNDER_WAY {
+            let batch = shared.writes.take();
+            if !batch.is_empty() {
+                under_way.push(carry_out(shared, batch));
+                continue;
+            }
+        }
+        tokio::select! {
+            Some(()) = under_way.next(), if !under_way.is_empty() => {}
+            () = shared.writes.called.notified(), if under_way.len() < UNDER_WAY => {}
+        }
+    }
+}
+
+/// One transaction for all. If it fails, each is tried in one of its own, so that only who is at fault hears of it.
+async fn carry_out(shared: &Shared, batch: Vec<Waiting>) {
+    let (writes, mut replies): (Vec<RunWrite>, Vec<_>) =
+        batch.into_iter().map(|waiting| (waiting.write, waiting.reply)).unzip();
+    let writes = Arc::new(writes);
+    match transaction(shared, writes.clone(), 0..writes.len()).await {
+        Ok(written) => {
+            for (reply, written) in replies.into_iter().zip(written) {
+                // A run that was given up does not need to know.
+                let _ = reply.send(Ok(written));
+            }
+        }
+        Err(error) if replies.len() == 1 => {
+            let _ = replies.pop().map(|reply| reply.send(Err(error)));
+        }
+        Err(_) => {
+            for (place, reply) in replies.into_iter().enumerate() {
+                let alone = transaction(shared, writes.clone(), place..place + 1).await;
+                let only = alone
+                    .and_then(|mut written| written.pop().ok_or_else(|| store::StoreError::Closed.into()));
+                let _ = reply.send(only);
+            }
+        }
+    }
+}
+
+async fn transaction(
+    shared: &Shared,
+    writes: Arc<Vec<RunWrite>>,
+    places: std::ops::Range<usize>,
+) -> Result<Vec<Written>, EngineError> {
+    let fence = shared.fence;
+    let body = move |tx: &mut Tx<'_>, context: &mut Context| {
+        let mut woken = Woken::default();
+        let mut written = Vec::with_capacity(places.len());
+        for write in &writes[places.clone()] {
+            written.push(write.run(tx, context, fence, &mut woken)?);
+        }
+        woken.touch(tx, context)?;
+        Ok(written)
+    };
+    shared.engine.write(&shared.tenant, body).await
+}
+
+impl RunWrite {
+    fn run(
+        &self,
+        tx: &mut Tx<'_>,
+        context: &mut Context,
+        fence: i64,
+        woken: &mut Woken,
+    ) -> Result<Written, EngineError> {
+        context.trace.clone_from(&self.trace);
+        Ok(match &self.what {
+            What::Intention(intention) => {
+                Written::Intended(intend(tx, context, &self.app, &self.subject, fence, intention)?)
+            }
+            What::Settlement(settlement) => {
+                Written::Settled(settle_one(tx, context, &self.app, &self.subject, fence, settlement, woken)?)
+            }
+        })
+    }
+}
