@@ -9,6 +9,7 @@ use crate::Result;
 use crate::http::{Client, Request, Target};
 
 const TOKEN: &str = "token-of-the-measurement";
+const DATABASE: &str = "bench.db";
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +72,8 @@ impl Programs {
 pub struct Running {
     /// Where it answers.
     pub target: Target,
+    /// The database of ours.
+    pub database: Option<PathBuf>,
     child: Child,
     _folder: tempfile::TempDir,
 }
@@ -84,7 +87,8 @@ impl Running {
             Contender::Scim2Server => scim2_server(folder.path())?,
             Contender::ScimmyRouters => scimmy_routers(folder.path())?,
         };
-        let running = Self { target, child, _folder: folder };
+        let database = (contender == Contender::Lockstep).then(|| folder.path().join(DATABASE));
+        let running = Self { target, database, child, _folder: folder };
         for _ in 0..600 {
             let asked = Client::new(&running.target).send(&Request::get("/Users?count=1")).await;
             if asked.is_ok_and(|answer| answer.status == 200) {
@@ -93,6 +97,12 @@ impl Running {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Err(format!("{} does not answer", contender.name()).into())
+    }
+
+    /// One more tenant of ours.
+    pub fn another(&self, programs: &Programs, name: &str) -> Result<Target> {
+        let database = self.database.as_ref().ok_or("only ours has tenants")?;
+        Ok(Target { token: tenant(&programs.lockstep, database, name)?, ..self.target.clone() })
     }
 
     /// Its memory at its highest since the start or the last [`Self::forget_peak`], in KiB.
@@ -105,6 +115,11 @@ impl Running {
     /// From now on the peak is counted anew.
     pub fn forget_peak(&self) -> Result<()> {
         Ok(std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Seconds of processor that it used so far.
@@ -130,32 +145,37 @@ pub fn cpu_s(process: &str) -> f64 {
     f64::from(ticks) / 100.0
 }
 
-fn lockstep(binary: &Path, folder: &Path) -> Result<(Child, Target)> {
-    let command = |arguments: &[&str]| {
-        let mut command = Command::new(binary);
-        command
-            .args(arguments)
-            .env("LOCKSTEP_DATABASE", folder.join("bench.db"))
-            .env("LOCKSTEP_KEY", "5a".repeat(32));
-        command.stdin(Stdio::null());
-        command
-    };
+/// A command of ours on a database.
+fn command(binary: &Path, database: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary);
+    command.args(arguments).env("LOCKSTEP_DATABASE", database).env("LOCKSTEP_KEY", "5a".repeat(32));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A new tenant; gives the token of its connection.
+fn tenant(binary: &Path, database: &Path, name: &str) -> Result<String> {
     let run = |arguments: &[&str]| -> Result<String> {
-        let done = command(arguments).stderr(Stdio::inherit()).output()?;
+        let done = command(binary, database, arguments).stderr(Stdio::inherit()).output()?;
         let said = String::from_utf8_lossy(&done.stdout).into_owned();
         if done.status.success() { Ok(said) } else { Err(format!("lockstep {arguments:?}: {said}").into()) }
     };
-    run(&["tenant", "create", "bench"])?;
-    let made: serde_json::Value =
-        serde_json::from_str(&run(&["-o", "json", "connection", "add", "generic", "bench"])?)?;
+    run(&["tenant", "create", name])?;
+    let made = run(&["-o", "json", "--tenant", name, "connection", "add", "generic", "bench"])?;
     // The limits of a token are not what is measured.
-    run(&["connection", "set", "bench", "--rate", "100000", "--concurrency", "1000"])?;
-    let mut child =
-        command(&["serve", "--listen", "127.0.0.1:0", "--quiet"]).stdout(Stdio::piped()).spawn()?;
+    run(&["--tenant", name, "connection", "set", "bench", "--rate", "100000", "--concurrency", "1000"])?;
+    let made: serde_json::Value = serde_json::from_str(&made)?;
+    Ok(made["token"].as_str().ok_or("no token")?.to_owned())
+}
+
+fn lockstep(binary: &Path, folder: &Path) -> Result<(Child, Target)> {
+    let database = folder.join(DATABASE);
+    let token = tenant(binary, &database, "bench")?;
+    let mut serve = command(binary, &database, &["serve", "--listen", "127.0.0.1:0", "--quiet"]);
+    let mut child = serve.stdout(Stdio::piped()).spawn()?;
     let mut said = String::new();
     BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut said)?;
     let authority = said.trim().rsplit("http://").next().unwrap_or_default().to_owned();
-    let token = made["token"].as_str().ok_or("no token")?.to_owned();
     Ok((child, Target { authority, base: "/scim/v2".into(), token }))
 }
 

@@ -4,6 +4,7 @@ pub mod app;
 pub mod bounds;
 pub mod clock;
 pub mod contenders;
+pub mod fill;
 pub mod http;
 pub mod report;
 pub mod steps;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::clock::{per_second, timed};
 use crate::contenders::{Running, cpu_s};
+use crate::fill;
 use crate::http::{Answer, Client, Load, Request, Sample, drive};
 
 /// Callers at the same time in the wide half of a measurement.
@@ -16,6 +18,8 @@ pub const WIDTH: usize = 64;
 const SPARE: usize = 800;
 /// Members of one request when a group is too large for a single one.
 const CHUNK: usize = 1_000;
+/// From so many users on, ours is filled without HTTP.
+const FILLED: usize = 50_000;
 /// A wide measurement is left out when it would take longer than this by what one caller saw.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -83,6 +87,11 @@ impl<'a> Trial<'a> {
     /// Fills the server.
     pub async fn new(running: &'a Running, plan: &Plan) -> Result<Self> {
         let all = plan.users + SPARE;
+        if let Some(database) = running.database.as_ref().filter(|_| all > FILLED) {
+            let (ids, time) = timed(fill::users(database, all, &user)).await;
+            let outcome = Outcome { fill: per_second(all, time), ..Outcome::default() };
+            return Ok(Self { running, plan: plan.clone(), ids: ids?, cpu: [[0.0; 2]; 2], outcome });
+        }
         let created = Mutex::new(vec![String::new(); all]);
         let load = Load { width: WIDTH, limit: all, least: 0, span: Duration::from_secs(86_400) };
         let keep = |n: usize, answer: &Answer| {

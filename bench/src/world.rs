@@ -42,6 +42,7 @@ impl World {
             env: Arc::new(RealEnv::new()),
             actor: "bench".into(),
             apps: engine::app_cache::AppCache::default(),
+            schemas: engine::schemas::SchemaCache::default(),
         };
         let tenant = engine::tenants::create(&engine, "bench").await?.id;
         let settings = AppSettings {

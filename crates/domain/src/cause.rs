@@ -79,11 +79,11 @@ causes! {
     MemberLate, "endpoint.member_late", "A group was written shortly before users who may belong to it were created, and they are in no group of this connection.",
         "The identity provider sent the membership too early and does not send it again by itself. {step} This closes when they are in a group.";
     DeletedWritten, "endpoint.deleted_written", "The identity provider keeps using an object that was deleted here.",
-        "To bring it back with its memberships: lockstep {kind} restore {subject}. To have it created anew instead: {step}";
+        "To bring it back with its memberships: lockstep {kind} restore {subject} --yes. To have it created anew instead: {step}";
     ReturnedAsNew, "endpoint.returned_as_new", "A user who was deleted here was created again and got a new id; memberships and history are still with the old one.",
         "See what joining them does: lockstep user merge {new} {old} --preview; then without --preview. To have such users restored from now on: lockstep connection set {app} --restore-on-post on.";
     MemberDeleted, "endpoint.member_deleted", "A group was sent with members that were deleted here; the rest was applied and these memberships wait.",
-        "If they shall come back: lockstep user restore USER for those in the evidence. If not, remove them from the group: {step}";
+        "If they shall come back: lockstep user restore USER --yes for those in the evidence. If not, remove them from the group: {step}";
     ConflictRepeated, "endpoint.conflict_repeated", "The identity provider tries again and again to create what exists already, and is refused.",
         "It did not find the existing object, or was not told to link to it. {step} If the existing one is a leftover: lockstep {kind} delete {subject}.";
     ConnectionSilent, "endpoint.silent", "The identity provider has not called for much longer than usual; changes there do not arrive here.",
@@ -98,6 +98,8 @@ causes! {
         "Shorten the name in the identity provider, or map displayName to a shorter attribute. {step}";
     GroupAttributeUnknown, "group.attribute_unknown", "Attributes of groups arrive that are not in the schema here; they are dropped.",
         "Nothing is lost that this directory knows. Take the attributes in the evidence out of the group mapping of the identity provider, or add a custom schema here.";
+    GroupRequired, "endpoint.group_required", "A user was pushed as active before being in the required group, and is kept inactive until then.",
+        "Put the user into the group in the evidence; the user is activated with that by itself. To require no group: lockstep connection set {app} --required-group none.";
     MemberRefused, "member.refused", "The app refuses this member of the group.",
         "Read the app's words in the evidence; then: lockstep retry {app}.";
     SigninIssuer, "signin.issuer", "Somebody signs in with an issuer that no connection declares.",
@@ -105,9 +107,9 @@ causes! {
     SigninUnknown, "signin.unknown", "Somebody signs in whom the directory does not know, and first logins make no users.",
         "Assign the person to the app in the identity provider, which then pushes the user, or: lockstep connection set {app} --create-on-first-login on.";
     SigninInactive, "signin.inactive", "An inactive user tries to sign in.",
-        "If the person shall sign in again, reactivate in the identity provider, or: lockstep user reactivate {subject}.";
+        "If the person shall sign in again, reactivate in the identity provider, or: lockstep user reactivate {subject} --yes.";
     SigninDeleted, "signin.deleted", "A deleted user tries to sign in.",
-        "If the person shall sign in again: lockstep user restore {subject}, then assign the person again in the identity provider.";
+        "If the person shall sign in again: lockstep user restore {subject} --yes, then assign the person again in the identity provider.";
     SigninClaimMissing, "signin.claim_missing", "The assertion lacks the claim that ties a first login to a user.",
         "Let the identity provider send the claim in the evidence, or declare another pair: lockstep connection set {app} --subject CLAIM=ATTRIBUTE.";
     SigninOtherSource, "signin.other_source", "The user with the declared identifier is not managed by this connection.",

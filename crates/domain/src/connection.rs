@@ -140,6 +140,8 @@ pub struct Principal {
     pub connection: Option<Arc<Connection>>,
     /// Whom `/Me` is; none unless the token was made for a user.
     pub user: Option<UserId>,
+    /// The version of the tenant's own schemas when the token was read.
+    pub schemas_version: i64,
 }
 
 /// What DELETE of a user means.
@@ -287,11 +289,17 @@ impl ConnectionSettings {
         Self { dialect, ..Self::default() }
     }
 
-    /// Refuses settings that cannot be meant; the error names the setting and what it may be.
+    /// Refuses settings that cannot be meant; the error names the setting and what it may be. Filters may look at what the
+    /// RFCs let a user have.
     pub fn check(&self) -> Result<(), String> {
+        self.check_for(&ResourceType::user())
+    }
+
+    /// [`ConnectionSettings::check`] where users are of this type.
+    pub fn check_for(&self, user: &ResourceType) -> Result<(), String> {
         for (name, filter) in [("include", &self.include), ("exclude", &self.exclude)] {
             let Some(text) = filter else { continue };
-            user_filter(text).map_err(|problem| format!("{name}: {problem}"))?;
+            user_filter(text, user).map_err(|problem| format!("{name}: {problem}"))?;
         }
         if let Some(issuer) = &self.issuer {
             check_text("issuer", issuer)?;
@@ -333,11 +341,10 @@ impl ConnectionSettings {
 }
 
 impl ConnectionSettings {
-    /// The list that keeps a user with this document out, and its filter; none: the user may be provisioned.
-    pub fn keeps_out(&self, doc: &serde_json::Value) -> Option<(&'static str, &str)> {
-        let user = ResourceType::user();
+    /// The list that keeps a user of this type with this document out, and its filter; none: the user may be provisioned.
+    pub fn keeps_out(&self, user: &ResourceType, doc: &serde_json::Value) -> Option<(&'static str, &str)> {
         // A stored filter was checked when it was set; one that cannot be read keeps everybody out.
-        let holds = |text: &str| Filter::parse(text).map(|filter| filter.matches(&user, doc));
+        let holds = |text: &str| Filter::parse(text).map(|filter| filter.matches(user, doc));
         if let Some(text) = &self.exclude
             && holds(text).unwrap_or(true)
         {
@@ -351,9 +358,9 @@ impl ConnectionSettings {
 }
 
 /// A filter over users, read and checked against their schema.
-pub fn user_filter(text: &str) -> Result<Filter, String> {
+pub fn user_filter(text: &str, user: &ResourceType) -> Result<Filter, String> {
     let filter = Filter::parse(text).map_err(|error| error.to_string())?;
-    filter.check(&ResourceType::user()).map_err(|error| error.detail)?;
+    filter.check(user).map_err(|error| error.detail)?;
     Ok(filter)
 }
 

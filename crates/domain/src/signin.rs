@@ -256,7 +256,7 @@ fn create(request: &SigninRequest, snapshot: &Snapshot, connection: &Connection)
     };
     let outside =
         settings.required_group.as_ref().is_some_and(|group| !settings.default_groups.contains(group));
-    if outside || settings.keeps_out(&doc).is_some() {
+    if outside || settings.keeps_out(&scim::ResourceType::user(), &doc).is_some() {
         return Decision::Refuse(Cause::SigninNotAllowed);
     }
     Decision::Create { doc }

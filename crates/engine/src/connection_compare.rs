@@ -8,9 +8,11 @@ use domain::difference::{AttributeDifference, differences};
 use domain::directory::{Group, User};
 use domain::finding_step;
 use domain::ids::{GroupId, TenantId};
+use scim::ResourceType;
 use serde::Serialize;
 use serde_json::Value;
 use store::Tx;
+use store::repo::resource::Kind;
 use store::repo::{group, member, user};
 
 use crate::connections;
@@ -59,14 +61,15 @@ pub async fn compare(
     request: LoadRequest,
 ) -> Result<ConnectionComparison, EngineError> {
     let has_users = request.users.is_some();
-    let files = documents(request)?;
+    let types = engine.types(tenant).await?;
+    let files = documents(request, &types)?;
     let (tenant, name) = (tenant.clone(), name.to_owned());
     engine
         .read(move |tx| {
             let connection = connections::find_in(tx, &tenant, &name)?;
             let mut found = ConnectionComparison::default();
-            let here = users(tx, &tenant, &connection, &files, &mut found)?;
-            groups(tx, &tenant, connection.provider, &files, &mut found)?;
+            let here = users(tx, &tenant, &connection, (&files, types.of(Kind::User)), &mut found)?;
+            groups(tx, &tenant, connection.provider, (&files, types.of(Kind::Group)), &mut found)?;
             members(tx, &tenant, connection.provider, &files, &mut found)?;
             if has_users {
                 let of_connection = user::count_active_of(tx, &tenant, &connection.source())?;
@@ -86,10 +89,10 @@ fn users(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     connection: &Connection,
-    files: &Documents,
+    (files, of): (&Documents, &ResourceType),
     found: &mut ConnectionComparison,
 ) -> Result<usize, EngineError> {
-    let docs = readable(&files.users, user_document, found);
+    let docs = readable(&files.users, |doc| user_document(of, doc), found);
     let (external_ids, names) = keys(&docs, "userName");
     let mut book = Book::<User>::default();
     for stored in user::find_by_external_ids(tx, tenant, &external_ids)? {
@@ -109,8 +112,8 @@ fn users(
             attributes,
             step,
         };
-        let expected =
-            doc.get("active") != Some(&Value::Bool(false)) && connection.settings.keeps_out(doc).is_none();
+        let expected = doc.get("active") != Some(&Value::Bool(false))
+            && connection.settings.keeps_out(of, doc).is_none();
         match book.of(doc, text(doc, "userName")) {
             Some(stored) => {
                 here += usize::from(stored.active && stored.source == connection.source());
@@ -138,10 +141,10 @@ fn groups(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     provider: IdentityProvider,
-    files: &Documents,
+    (files, of): (&Documents, &ResourceType),
     found: &mut ConnectionComparison,
 ) -> Result<(), EngineError> {
-    let docs = readable(&files.groups, group_document, found);
+    let docs = readable(&files.groups, |doc| group_document(of, doc), found);
     let (external_ids, names) = keys(&docs, "displayName");
     let mut book = Book::<Group>::default();
     for stored in group::find_by_external_ids(tx, tenant, &external_ids)? {

@@ -3,6 +3,7 @@
 use domain::connection::{Connection, ConnectionSettings, IdentityProvider};
 use domain::ids::{AppId, ConnectionId, GroupId, TenantId};
 use serde_json::{Value, json};
+use store::repo::resource::Kind;
 use store::repo::{connection, group, task, token};
 use store::{StoreError, Tx};
 
@@ -25,9 +26,9 @@ pub async fn add(
             "'{name}' cannot be a connection's name: use 1 to 63 letters, digits, hyphens, underscores and dots, for example okta"
         )));
     }
-    settings.check().map_err(EngineError::Invalid)?;
     engine
         .write(tenant, move |tx, context| {
+            check(tx, context, &settings)?;
             let new = Connection {
                 id: ConnectionId::new(context.ids.uuid()),
                 name: name.clone(),
@@ -87,7 +88,7 @@ where
             if after == before {
                 return Ok(before);
             }
-            after.settings.check().map_err(EngineError::Invalid)?;
+            check(tx, context, &after.settings)?;
             let saved =
                 connection::update(tx, &context.tenant, &after).map_err(|error| taken(error, &after))?;
             if !saved {
@@ -134,6 +135,25 @@ pub fn group_id(tx: &mut Tx<'_>, tenant: &TenantId, reference: &str) -> Result<G
         name: reference.to_owned(),
         next: "name a group by id, externalId or displayName; lockstep group list shows all".into(),
     })
+}
+
+/// Of the groups that settings name those that are not deleted. One that was deleted since stops nobody from being created.
+pub(crate) fn live_groups(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    named: &[GroupId],
+) -> Result<Vec<GroupId>, StoreError> {
+    if named.is_empty() {
+        return Ok(vec![]);
+    }
+    let found = group::versions(tx, tenant, named)?;
+    let live = |id: &&GroupId| found.iter().any(|(known, _, deleted)| known == *id && !deleted);
+    Ok(named.iter().filter(live).cloned().collect())
+}
+
+fn check(tx: &mut Tx<'_>, context: &Context, settings: &ConnectionSettings) -> Result<(), EngineError> {
+    let types = context.schemas.get(tx, &context.tenant)?;
+    settings.check_for(types.of(Kind::User)).map_err(EngineError::Invalid)
 }
 
 fn taken(error: StoreError, new: &Connection) -> EngineError {

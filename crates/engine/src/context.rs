@@ -8,6 +8,7 @@ use store::Store;
 
 use crate::app_cache::AppCache;
 use crate::error::EngineError;
+use crate::schemas::SchemaCache;
 
 /// The world outside: the only way to time and randomness.
 pub trait Env: Send + Sync {
@@ -34,6 +35,8 @@ pub struct Engine {
     pub actor: String,
     /// Compiled apps.
     pub apps: AppCache,
+    /// What users and groups of each tenant may contain.
+    pub schemas: SchemaCache,
 }
 
 /// One operation of one tenant: who, when, why, and the ids it may hand out. Made once per operation and moved into the
@@ -54,6 +57,8 @@ pub struct Context {
     pub priority: i64,
     /// New ids and salts.
     pub ids: IdSource,
+    /// What users and groups of each tenant may contain.
+    pub schemas: SchemaCache,
 }
 
 impl Engine {
@@ -70,6 +75,7 @@ impl Engine {
             priority: 5,
             trace,
             ids,
+            schemas: self.schemas.clone(),
         }
     }
 

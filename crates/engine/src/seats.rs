@@ -124,18 +124,17 @@ fn note(tx: &mut Tx<'_>, ctx: &mut Context, seats: SeatUse, moved: bool) -> Resu
 /// Notes that changes which needed up to `asked` seats were refused. What was freed since is taken into account.
 pub async fn note_refused(engine: &Engine, tenant: &TenantId, asked: i64) -> Result<(), EngineError> {
     let context = engine.context(tenant);
-    engine
-        .store
-        .write(move |tx| {
-            let mut ctx = context.clone();
-            match seat::get(tx, &ctx.tenant)? {
-                Some(seats) if seats.used + asked > seats.limit => {
-                    open(tx, &mut ctx, Cause::SeatsExhaustedHere, seats, ("asked", asked))
-                }
-                _ => Ok(()),
-            }
-        })
-        .await
+    engine.store.write(move |tx| refused(tx, &mut context.clone(), asked)).await
+}
+
+/// [`note_refused`] where the transaction goes on.
+pub(crate) fn refused(tx: &mut Tx<'_>, ctx: &mut Context, asked: i64) -> Result<(), EngineError> {
+    match seat::get(tx, &ctx.tenant)? {
+        Some(seats) if seats.used + asked > seats.limit => {
+            open(tx, ctx, Cause::SeatsExhaustedHere, seats, ("asked", asked))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn open(

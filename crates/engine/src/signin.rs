@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::repo::signin::{self as rows, Login};
-use store::repo::{group, task, user};
+use store::repo::{task, user};
 use store::{StoreError, Tx};
 
 use crate::context::{Context, Engine};
@@ -261,11 +261,8 @@ fn create(
     let id = UserId::new(context.ids.uuid());
     let mut batch =
         vec![Change::CreateUser { id: id.clone(), source: connection.source(), doc: doc.clone() }];
-    for wanted in &connection.settings.default_groups {
-        let live = group::get(tx, &context.tenant, wanted)?.is_some_and(|group| group.deleted_ms.is_none());
-        if live {
-            batch.push(Change::AddMember { group: wanted.clone(), member: Member::User(id.clone()) });
-        }
+    for group in &connection.settings.default_groups {
+        batch.push(Change::AddMember { group: group.clone(), member: Member::User(id.clone()) });
     }
     apply(tx, context, &batch)?;
     user::get(tx, &context.tenant, &id)?

@@ -163,6 +163,7 @@ pub fn authenticate_in(
         scope: token.scope,
         connection: found.connection.map(Arc::new),
         user: token.user,
+        schemas_version: found.schemas_version,
     }))
 }
 

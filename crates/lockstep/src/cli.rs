@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    app, completion, connection, directory, group, log, plan, provision, push_group, retry, serve, signin,
-    simulate_app, status, sync, tasks, tenant, token, user, webhook, why,
+    app, completion, connection, directory, group, log, plan, provision, push_group, retry, schema, serve,
+    signin, simulate_app, status, sync, tasks, tenant, token, user, webhook, why,
 };
 use crate::error_report::{CliError, Exit};
 use crate::output::Format;
@@ -69,6 +69,8 @@ enum Command {
     User(user::Command),
     #[command(subcommand)]
     Group(group::Command),
+    #[command(subcommand)]
+    Schema(schema::Command),
     #[command(subcommand)]
     Connection(connection::Command),
     #[command(subcommand)]
@@ -132,6 +134,7 @@ async fn execute(cli: Cli) -> Result<Exit, CliError> {
         Command::Directory(command) => directory::run(&open()?, command).await,
         Command::User(command) => user::run(&open()?, command).await,
         Command::Group(command) => group::run(&open()?, command).await,
+        Command::Schema(command) => schema::run(&open()?, command).await,
         Command::Connection(command) => connection::run(&open()?, command).await,
         Command::Token(command) => token::run(&open()?, command).await,
         Command::Signin(command) => signin::run(&open()?, command).await,

@@ -14,6 +14,7 @@ Directory
   directory       Load users, groups and members from CSV or JSON Lines; take a load back
   user            Show, add, edit, deactivate, reactivate, delete, restore, merge users
   group           Show, add, edit, delete, restore groups; add and remove members
+  schema          Own attributes of users and groups
 
 Identity providers that push in
   connection      Connect Okta, Entra, OneLogin, JumpCloud or another; its policies

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::app::App;
 use domain::ids::TenantId;
 use engine::app_cache::AppCache;
+use engine::schemas::SchemaCache;
 use engine::seal::SealingKey;
 use engine::transport::Transport;
 use engine::{Engine, apps, tenants};
@@ -53,8 +54,13 @@ impl Session {
             ..OpenOptions::new(environment::now_ms())
         };
         let store = Store::open(&location, options)?;
-        let engine =
-            Engine { store, env: RealWorld::new(), actor: environment::actor(), apps: AppCache::default() };
+        let engine = Engine {
+            store,
+            env: RealWorld::new(),
+            actor: environment::actor(),
+            apps: AppCache::default(),
+            schemas: SchemaCache::default(),
+        };
         Ok(Self {
             engine,
             output: Output::new(global.output),

@@ -13,10 +13,15 @@ use crate::filter_lexer::shorten;
 pub const MAX_DEPTH: usize = 32;
 /// The most names in one object.
 pub const MAX_NAMES: usize = 1000;
+/// The most values in one list: what nobody needs at once ends here, before all of it is kept.
+pub const MAX_VALUES: usize = 50_000;
+/// So many names are compared one by one; beyond that they are kept in a set. Nearly every object is small, and a set for
+/// each costs more than the object.
+const FEW_NAMES: usize = 16;
 
 /// Reads a body. Attribute names ignore letter case, so two names that differ in case alone are one name given
 /// twice, and which of them would count is a guess: refused, as is nesting deeper than [`MAX_DEPTH`] and an object
-/// of more than [`MAX_NAMES`] names. The size of the body is the caller's to limit.
+/// of more than [`MAX_NAMES`] names or a list of more than [`MAX_VALUES`] values. The size of the body is the caller's to limit.
 pub fn read_body(bytes: &[u8]) -> Result<Value, ScimError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ScimError::invalid_syntax("the body is empty; a JSON object was expected"));
@@ -88,6 +93,11 @@ impl<'de> Visitor<'de> for Level {
         let inner = self.deeper()?;
         let mut list = Vec::new();
         while let Some(value) = access.next_element_seed(inner)? {
+            if list.len() == MAX_VALUES {
+                let detail =
+                    format!("more than {MAX_VALUES} values in one list; send them in several requests");
+                return Err(A::Error::custom(detail));
+            }
             list.push(value);
         }
         Ok(Value::Array(list))
@@ -97,10 +107,18 @@ impl<'de> Visitor<'de> for Level {
         let inner = self.deeper()?;
         let (mut object, mut names) = (Map::new(), BTreeSet::new());
         while let Some(name) = access.next_key::<String>()? {
-            if names.len() == MAX_NAMES {
+            if object.len() == MAX_NAMES {
                 return Err(A::Error::custom(format!("more than {MAX_NAMES} names in one object")));
             }
-            if !names.insert(name.to_ascii_lowercase()) {
+            let twice = if object.len() < FEW_NAMES {
+                object.keys().any(|other: &String| other.eq_ignore_ascii_case(&name))
+            } else {
+                if names.is_empty() {
+                    names.extend(object.keys().map(|other| other.to_ascii_lowercase()));
+                }
+                !names.insert(name.to_ascii_lowercase())
+            };
+            if twice {
                 return Err(A::Error::custom(format!("{:?} is given twice", shorten(&name))));
             }
             object.insert(name, access.next_value_seed(inner)?);
@@ -135,12 +153,32 @@ mod tests {
     }
 
     #[test]
+    fn a_name_given_twice_is_found_among_few_and_many() {
+        for count in [1, FEW_NAMES - 1, FEW_NAMES, FEW_NAMES + 1, 100] {
+            let names: Vec<String> = (0..count).map(|n| format!("\"name{n}\": {n}")).collect();
+            let once = format!("{{{}}}", names.join(", "));
+            assert_eq!(read_body(once.as_bytes()).unwrap().as_object().unwrap().len(), count);
+            for again in [0, count - 1] {
+                let twice = format!("{{{}, \"NAME{again}\": 0}}", names.join(", "));
+                assert!(refusal(&twice).contains("given twice"), "{again} of {count}");
+            }
+        }
+    }
+
+    #[test]
     fn refuses_with_the_position() {
         assert_eq!(
             refusal("{\"active\": true,\n \"Active\": false}"),
             "the body cannot be read: \"Active\" is given twice at line 2 column 9"
         );
         assert!(refusal("{\"a\": {\"b\": 1, \"B\": 1}}").contains("given twice"));
+        for (first, again) in [(0, 15), (0, 16), (14, 16), (15, 40), (16, 17), (39, 40)] {
+            let names = (0..again).map(|number| format!("\"n{number}\": 1, ")).collect::<String>();
+            let again = format!("N{first}");
+            assert!(
+                refusal(&format!("{{{names}\"{again}\": 1}}")).contains(&format!("{again:?} is given twice"))
+            );
+        }
         assert!(refusal("").contains("empty"));
         for bad in ["{", "{}}", "{\"a\":1,}", "nul", "1e999", "\"\u{1}\"", "{\"a\" 1}", "\u{feff}{}"] {
             assert!(refusal(bad).starts_with("the body cannot be read: "), "{bad}");
@@ -159,5 +197,7 @@ mod tests {
         };
         assert!(read_body(wide(MAX_NAMES).to_string().as_bytes()).is_ok());
         assert!(refusal(&wide(MAX_NAMES + 1).to_string()).contains("more than 1000 names"));
+        assert!(read_body(json!(vec![1; MAX_VALUES]).to_string().as_bytes()).is_ok());
+        assert!(refusal(&json!(vec![1; MAX_VALUES + 1]).to_string()).contains("in several requests"));
     }
 }

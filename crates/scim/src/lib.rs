@@ -40,7 +40,7 @@ pub use message::ListResponse;
 pub use patch::{PatchOp, PatchOperation, PatchRequest};
 pub use patch_path::PatchPath;
 pub use path::AttrPath;
-pub use project::project;
+pub use project::{into_projection, project};
 pub use query::{ListQuery, Paging, Projection};
 pub use resource::{check_type, fold, validate};
 pub use resource_type::ResourceType;

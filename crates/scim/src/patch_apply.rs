@@ -14,7 +14,7 @@ use crate::resource_type::ResourceType;
 use crate::schema::{Attribute, Mutability, Schema};
 
 /// How many values one request may look at in whole passes over long lists, times the filter terms tested.
-pub const MAX_WORK: usize = 10_000_000;
+pub const MAX_WORK: usize = 1_000_000;
 
 /// Carries out a request strictly by the schema and returns the changed resource; on an error nothing has changed,
 /// since the input is only read. Unknown attributes are `invalidPath`, readOnly ones `mutability` (unless given

@@ -33,6 +33,54 @@ pub fn project(rt: &ResourceType, resource: &Value, attributes: &[AttrPath], exc
     Value::Object(kept)
 }
 
+/// [`project`] of a resource that is not needed any more: where no attributes are named almost nothing is copied.
+pub fn into_projection(
+    rt: &ResourceType,
+    mut resource: Value,
+    attributes: &[AttrPath],
+    excluded: &[AttrPath],
+) -> Value {
+    if !attributes.is_empty() || !excluded.is_empty() {
+        return project(rt, &resource, attributes, excluded);
+    }
+    if let Some(object) = resource.as_object_mut() {
+        object.retain(|name, value| {
+            let Some(extension) = rt.extension(name) else { return shows(rt.top_level(name), value) };
+            let Some(inner) = value.as_object_mut() else { return false };
+            inner.retain(|name, value| shows(extension.attribute(name), value));
+            !inner.is_empty()
+        });
+    }
+    resource
+}
+
+/// Whether an attribute shows that nobody asked for by name; takes away what does not show of its value.
+fn shows(attribute: Option<&Attribute>, value: &mut Value) -> bool {
+    match attribute.map_or(Returned::Default, |attribute| attribute.returned) {
+        Returned::Never | Returned::Request => false,
+        Returned::Always => true,
+        Returned::Default => shows_inside(attribute, value),
+    }
+}
+
+fn shows_inside(attribute: Option<&Attribute>, value: &mut Value) -> bool {
+    match value {
+        Value::Array(list) => {
+            list.retain_mut(|element| shows_inside(attribute, element));
+            !list.is_empty()
+        }
+        Value::Object(object) => {
+            let sub = |name: &str| attribute.and_then(|attribute| attribute.sub(name));
+            object.retain(|name, _| {
+                let returned = sub(name).map_or(Returned::Default, |sub| sub.returned);
+                matches!(returned, Returned::Default | Returned::Always)
+            });
+            !object.is_empty()
+        }
+        _ => true,
+    }
+}
+
 /// What the two parameters say about one attribute.
 struct Selection<'a> {
     /// Whether `attributes` was given at all.
@@ -160,6 +208,30 @@ mod tests {
         expected.as_object_mut().unwrap().remove("password");
         assert_eq!(shown(&[], &[]), expected);
         assert_eq!(shown(&["password"], &[]), json!({"schemas": [urn::USER], "id": "1"}));
+    }
+
+    #[test]
+    fn a_resource_that_is_given_away_shows_the_same() {
+        let mut rt = ResourceType::user();
+        let hide = |attribute: &mut Attribute, returned| attribute.returned = returned;
+        for attribute in &mut rt.schema.attributes {
+            match attribute.name.as_str() {
+                "title" => hide(attribute, Returned::Request),
+                "emails" => hide(&mut attribute.sub_attributes[0], Returned::Never),
+                "name" => hide(&mut attribute.sub_attributes[1], Returned::Always),
+                _ => {}
+            }
+        }
+        hide(&mut rt.extensions[0].attributes[0], Returned::Never);
+        let mut user = user();
+        let more = json!({"title": "T", "phoneNumbers": [], "addresses": [{}], "name": {}, "x": [{"y": 1}],
+            (urn::ENTERPRISE_USER): {"employeeNumber": "1"}, "photos": [{"value": "p"}, {}]});
+        user.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        for resource in [user, self::user(), json!({}), json!({(urn::ENTERPRISE_USER): 1})] {
+            for rt in [&rt, &ResourceType::user(), &ResourceType::group()] {
+                assert_eq!(into_projection(rt, resource.clone(), &[], &[]), project(rt, &resource, &[], &[]));
+            }
+        }
     }
 
     #[test]

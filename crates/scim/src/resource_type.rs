@@ -52,12 +52,21 @@ impl ResourceType {
     /// Like [`ResourceType::resolve`], with the complex attribute if the path names a sub-attribute:
     /// `(parent, leaf)`.
     pub fn resolve_with_parent(&self, path: &AttrPath) -> Option<(Option<&Attribute>, &Attribute)> {
-        let attribute = match &path.urn {
-            None => self.top_level(&path.attr),
-            Some(urn) if urn.eq_ignore_ascii_case(&self.schema.id) => self.top_level(&path.attr),
-            Some(urn) => self.extension(urn)?.attribute(&path.attr),
+        self.resolve_parts(path.urn.as_deref(), &path.attr, path.sub.as_deref())
+    }
+
+    pub(crate) fn resolve_parts(
+        &self,
+        urn: Option<&str>,
+        attr: &str,
+        sub: Option<&str>,
+    ) -> Option<(Option<&Attribute>, &Attribute)> {
+        let attribute = match urn {
+            None => self.top_level(attr),
+            Some(urn) if urn.eq_ignore_ascii_case(&self.schema.id) => self.top_level(attr),
+            Some(urn) => self.extension(urn)?.attribute(attr),
         }?;
-        match &path.sub {
+        match sub {
             None => Some((None, attribute)),
             Some(sub) => attribute.sub(sub).map(|leaf| (Some(attribute), leaf)),
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::app::{App, AppSettings, AppState};
 use domain::ids::{AppId, IdSource, Subject, TenantId, WaveId};
 use engine::app_cache::AppCache;
+use engine::schemas::SchemaCache;
 use engine::{Context, EngineError};
 use store::repo::tenant::Tenant;
 use store::repo::{app, tenant};
@@ -101,6 +102,7 @@ impl World {
             wave: WaveId::new(ids.uuid()),
             priority: 5,
             ids,
+            schemas: SchemaCache::default(),
         }
     }
 

@@ -11,6 +11,7 @@ mod location;
 mod migrate;
 mod options;
 mod postgres;
+mod reading;
 pub mod repo;
 mod row;
 pub mod scim_log;
@@ -18,6 +19,7 @@ mod sqlite;
 mod statement;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod turns;
 mod tx;
 mod value;
 
@@ -31,8 +33,10 @@ pub use faults::{Fault, Faults, Trigger};
 pub use location::Location;
 pub use migrate::{MIGRATIONS, Migration};
 pub use options::{OpenOptions, Stats};
+pub use reading::Reading;
 pub use row::Row;
 pub use statement::Statement;
+pub use turns::{Turn, Turns};
 pub use tx::Tx;
 pub use value::Value;
 
@@ -44,6 +48,7 @@ use tx::Access;
 pub struct Store {
     backend: Arc<Backend>,
     counters: Arc<Counters>,
+    turns: Turns,
 }
 
 impl std::fmt::Debug for Store {
@@ -83,7 +88,7 @@ impl Store {
                 Backend::Postgres(postgres::Postgres::open(location, url, &options, counters.clone())?)
             }
         };
-        Ok(Store { backend: Arc::new(backend), counters })
+        Ok(Store { backend: Arc::new(backend), counters, turns: Turns::for_processors() })
     }
 
     /// A database in memory without a thread: every call runs in the caller at once, so a simulation is deterministic.
@@ -97,28 +102,33 @@ impl Store {
         let connection = sqlite::connect_memory()?;
         migrate::sqlite(&connection, "memory", &options)?;
         let inline = sqlite::Inline::new(connection, &options, counters.clone());
-        Ok(Store { backend: Arc::new(Backend::Inline(inline)), counters })
+        Ok(Store { backend: Arc::new(Backend::Inline(inline)), counters, turns: Turns::new(1) })
     }
 
     /// Runs the closure in one transaction; its changes are durable when this returns `Ok`. They are rolled back if it
     /// returns an error or panics. Dropping the future does not stop a write that was begun.
-    pub async fn write<T, E, F>(&self, mut body: F) -> Result<T, E>
+    pub async fn write<T, E, F>(&self, body: F) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: TxError + Send + 'static,
     {
-        match &*self.backend {
-            Backend::Sqlite { writer, .. } => writer.write(body).await,
-            Backend::Inline(inline) => inline.write(&mut body),
-            Backend::Postgres(postgres) => postgres.run(Access::Write, body).await,
-        }
+        self.commit(Access::Write, body).await
     }
 
     /// [`Store::write`] for many writers of the same few rows: on PostgreSQL at READ COMMITTED, so that they wait for each
     /// other instead of being repeated. Only for closures that hold every rule by a constraint, by a conditional update, or by
     /// an update that checks the version it read ([`Tx::out_of_date`]).
-    pub async fn change<T, E, F>(&self, mut body: F) -> Result<T, E>
+    pub async fn change<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        self.commit(Access::Change, body).await
+    }
+
+    async fn commit<T, E, F>(&self, access: Access, mut body: F) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -127,7 +137,7 @@ impl Store {
         match &*self.backend {
             Backend::Sqlite { writer, .. } => writer.write(body).await,
             Backend::Inline(inline) => inline.write(&mut body),
-            Backend::Postgres(postgres) => postgres.run(Access::Change, body).await,
+            Backend::Postgres(postgres) => postgres.run(access, body).await,
         }
     }
 
@@ -156,8 +166,9 @@ impl Store {
         }
     }
 
-    /// [`Store::read`] for what may take long: never on the caller's thread, but for an inline store.
-    pub async fn read_long<T, E, F>(&self, mut body: F) -> Result<T, E>
+    /// [`Store::read`] for what may take long: never on the caller's thread, but for an inline store, and on SQLite as many
+    /// at once as there are processors, by turns of the tenants.
+    pub async fn read_long<T, E, F>(&self, tenant: &str, mut body: F) -> Result<T, E>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -165,10 +176,13 @@ impl Store {
     {
         match &*self.backend {
             Backend::Sqlite { .. } => {
-                let store = self.clone();
-                let task = tokio::task::spawn_blocking(move || match &*store.backend {
-                    Backend::Sqlite { readers, .. } => readers.read(&mut body),
-                    _ => Err(StoreError::Closed.into()),
+                let (store, turn) = (self.clone(), self.turns.take(tenant).await);
+                let task = tokio::task::spawn_blocking(move || {
+                    let _turn = turn;
+                    match &*store.backend {
+                        Backend::Sqlite { readers, .. } => readers.read(&mut body),
+                        _ => Err(StoreError::Closed.into()),
+                    }
                 });
                 task.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
             }

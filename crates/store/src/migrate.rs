@@ -20,6 +20,8 @@ pub const MIGRATIONS: &[Migration] = &[
     ("findings", include_str!("schema/0004_findings.sql")),
     ("webhooks", include_str!("schema/0005_webhooks.sql")),
     ("admin", include_str!("schema/0006_admin.sql")),
+    ("schemas", include_str!("schema/0007_schemas.sql")),
+    ("departures", include_str!("schema/0008_departures.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (\

@@ -9,24 +9,23 @@ pub struct Statement {
     pub name: &'static str,
     /// The text.
     pub sql: &'static str,
-    /// The text as SQLite numbers parameters, made when it is first needed.
-    #[doc(hidden)]
-    pub numbered: OnceLock<String>,
+    /// For each parameter in SQLite's order the number in its name.
+    pub(crate) numbers: OnceLock<Box<[usize]>>,
 }
 
 inventory::collect!(&'static Statement);
 
 impl Statement {
+    /// What [`statement!`] declares.
+    pub const fn new(name: &'static str, sql: &'static str) -> Statement {
+        Statement { name, sql, numbers: OnceLock::new() }
+    }
+
     /// Every statement linked into this program, ordered by name.
     pub fn all() -> Vec<&'static Statement> {
         let mut all: Vec<_> = inventory::iter::<&'static Statement>.into_iter().copied().collect();
         all.sort_by_key(|statement| statement.name);
         all
-    }
-
-    /// The text for SQLite, which reads `$3` as a name and `?3` as a number.
-    pub(crate) fn for_sqlite(&self) -> &str {
-        self.numbered.get_or_init(|| self.sql.replace('$', "?"))
     }
 }
 
@@ -35,11 +34,8 @@ impl Statement {
 macro_rules! statement {
     ($(#[$attribute:meta])* $visibility:vis $name:ident, $sql:expr $(,)?) => {
         $(#[$attribute])*
-        $visibility static $name: $crate::Statement = $crate::Statement {
-            name: concat!(module_path!(), "::", stringify!($name)),
-            sql: $sql,
-            numbered: ::std::sync::OnceLock::new(),
-        };
+        $visibility static $name: $crate::Statement =
+            $crate::Statement::new(concat!(module_path!(), "::", stringify!($name)), $sql);
         $crate::inventory::submit! { &$name }
     };
 }

@@ -70,9 +70,10 @@ impl<'a> Tx<'a> {
             self.admit(statement, params)?;
         }
         let done = match &mut self.link {
-            Link::Sqlite(connection) => many.iter().try_fold(0, |changed, params| {
-                Ok(changed + sqlite::exec(connection, self.access, statement, params)?)
-            }),
+            Link::Sqlite(connection) => {
+                let many = many.iter().map(Vec::as_slice);
+                sqlite::exec_many(connection, self.access, statement, many).map_err(Failure::from)
+            }
             Link::Postgres(pipeline) => pipeline.exec_many(statement, many),
         };
         self.note(done)

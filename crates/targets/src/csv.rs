@@ -1,8 +1,9 @@
 //! Files of users, groups and members: rows come back as they were written, and bad input is named, not guessed at.
 
 use engine::EngineError;
-use engine::directory::resource::{group_document, user_document};
+use engine::directory::resource::{group_document, group_type, user_document, user_type};
 use engine::load::{Documents, Format, LoadFile, LoadRequest, documents};
+use engine::schemas::ResourceTypes;
 use serde_json::Value;
 
 /// The lines of an error: how many problems are named, and two around them.
@@ -50,10 +51,10 @@ fn whole_file(bytes: &[u8], format: Format, request: fn(LoadFile) -> LoadRequest
         last = line;
     }
     for (_, doc) in &read.users {
-        normal(doc, user_document);
+        normal(doc, |doc| user_document(user_type(), doc));
     }
     for (_, doc) in &read.groups {
-        normal(doc, group_document);
+        normal(doc, |doc| group_document(group_type(), doc));
     }
     assert!(read.members.iter().all(|(_, group, member)| !group.is_empty() && !member.is_empty()));
 }
@@ -88,7 +89,7 @@ fn values_come_back(text: &str) {
 }
 
 fn read(request: LoadRequest) -> Result<Documents, EngineError> {
-    let read = documents(request);
+    let read = documents(request, &ResourceTypes::standard());
     if let Err(error) = &read {
         let text = error.to_string();
         assert!(matches!(error, EngineError::Invalid(_)), "bad input is invalid: {text}");

@@ -8,10 +8,12 @@
 pub mod bulk;
 pub mod csv;
 pub mod dialect;
+mod endpoint_world;
 pub mod expression;
 pub mod filter;
 pub mod grammar;
 mod grammars;
+pub mod large;
 pub mod mutate;
 pub mod outcome;
 mod parts;
@@ -19,6 +21,7 @@ pub mod patch;
 pub mod path;
 pub mod query;
 pub mod random;
+pub mod request;
 pub mod resource;
 pub mod retry_after;
 pub mod slowest;
@@ -37,7 +40,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 12] = [
     Target { name: "filter", run: filter::filter, grammar: grammars::FILTER },
     Target { name: "path", run: path::path, grammar: grammars::PATH },
     Target { name: "patch", run: patch::patch, grammar: grammars::PATCH },
@@ -45,6 +48,7 @@ pub const ALL: [Target; 11] = [
     Target { name: "dialect", run: dialect::dialect, grammar: grammars::DIALECT },
     Target { name: "query", run: query::query, grammar: grammars::QUERY },
     Target { name: "bulk", run: bulk::bulk, grammar: grammars::BULK },
+    Target { name: "request", run: request::request, grammar: grammars::REQUEST },
     Target { name: "csv", run: csv::csv, grammar: grammars::CSV },
     Target { name: "retry_after", run: retry_after::retry_after, grammar: grammars::RETRY_AFTER },
     Target { name: "expression", run: expression::expression, grammar: grammars::EXPRESSION },

@@ -87,23 +87,35 @@ pub(crate) fn text(status: u16, body: String) -> Answer {
 
 /// A SCIM body.
 pub(crate) fn json(status: u16, body: &Value) -> Answer {
+    scim(status, bytes(body))
+}
+
+/// The text of a body.
+pub(crate) fn bytes(body: &Value) -> Bytes {
+    // Values have text keys and no numbers that JSON does not know.
+    Bytes::from(serde_json::to_vec(body).expect("a JSON value can be written"))
+}
+
+/// A SCIM body whose text is there.
+pub(crate) fn scim(status: u16, body: Bytes) -> Answer {
     let mut answer = empty(status);
     answer.headers_mut().insert(CONTENT_TYPE, SCIM_JSON);
-    *answer.body_mut() = Full::new(Bytes::from(body.to_string()));
+    *answer.body_mut() = Full::new(body);
     answer
 }
 
 /// A SCIM error; its detail ends with the trace code.
 pub(crate) fn error(error: &ScimError, trace: &str) -> Answer {
-    let mut answer = json_error(&endpoint::with_trace(error, trace));
+    let body = bytes(&endpoint::with_trace(error, trace).to_json());
+    let mut answer = error_with(error.status, body);
     set(&mut answer, TRACE, trace);
     answer
 }
 
-/// An error whose detail is complete.
-pub(crate) fn json_error(error: &ScimError) -> Answer {
-    let mut answer = json(error.status, &error.to_json());
-    if error.status == 401 {
+/// An error whose body is complete.
+pub(crate) fn error_with(status: u16, body: Bytes) -> Answer {
+    let mut answer = scim(status, body);
+    if status == 401 {
         answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"scim\""));
     }
     answer

@@ -27,7 +27,9 @@ pub(crate) async fn answer(server: &Server, request: Request<Incoming>, path: &s
 
 async fn serve(server: &Server, request: Request<Incoming>, path: &str) -> Result<Value, ScimError> {
     let (head, incoming) = request.into_parts();
-    let principal = authenticate::principal(server, &head.headers, None).await?;
+    let known =
+        authenticate::principal(server, &mut server.engine.store.reading(), &head.headers, None).await?;
+    let principal = &known.principal;
     if principal.scope != TokenScope::Signin {
         return Err(ScimError::new(403, None, "this needs a token of the scope signin"));
     }
@@ -37,7 +39,7 @@ async fn serve(server: &Server, request: Request<Incoming>, path: &str) -> Resul
             let asked = body::json(&bytes, &head.headers)?;
             let asked: SigninRequest = serde_json::from_value(asked)
                 .map_err(|error| ScimError::invalid_value(format!("the sign-in request: {error}")))?;
-            let answered = signin::sign_in(&server.engine, &principal, asked)
+            let answered = signin::sign_in(&server.engine, principal, asked)
                 .await
                 .map_err(|error| engine::endpoint::scim_error(&error))?;
             Ok(json!(answered))

@@ -2,37 +2,36 @@
 
 use std::sync::Arc;
 
-use domain::connection::ConnectionSettings;
 use domain::connection::{Principal, TokenScope};
-use engine::endpoint::Caller;
-use engine::tokens;
+use engine::endpoint::{self, Caller};
+use engine::schemas::ResourceTypes;
+use engine::token_cache::Known;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use scim::ScimError;
+use store::Reading;
 
 use crate::Server;
 
 /// The principal of a request. No token, a wrong, expired or revoked one and one of another tenant look the same from outside.
 pub(crate) async fn principal(
     server: &Server,
+    reading: &mut Reading,
     headers: &HeaderMap,
     tenant: Option<&str>,
-) -> Result<Principal, ScimError> {
+) -> Result<Arc<Known>, ScimError> {
     let refused = || ScimError::new(401, None, "a valid bearer token is needed (Authorization: Bearer …)");
     let presented = bearer(headers).ok_or_else(refused)?;
-    let found = tokens::authenticate(&server.engine, presented)
+    let found = server
+        .tokens
+        .authenticate(&server.engine, reading, presented)
         .await
         .map_err(|_| ScimError::new(503, None, "the directory's database does not answer; try again"))?;
-    let principal = found.ok_or_else(refused)?;
-    if let Some(name) = tenant {
-        let id = principal.tenant.clone();
-        let found = server.engine.read(move |tx| Ok(store::repo::tenant::get(tx, &id)?)).await;
-        let same = found.ok().flatten().is_some_and(|found| found.name.eq_ignore_ascii_case(name));
-        if !same {
-            return Err(refused());
-        }
+    let (known, name) = found.ok_or_else(refused)?;
+    match tenant {
+        Some(asked) if !name.eq_ignore_ascii_case(asked) => Err(refused()),
+        _ => Ok(known),
     }
-    Ok(principal)
 }
 
 /// The one bearer token of a request: exactly one header, the scheme in any case.
@@ -44,8 +43,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
+/// What users and groups of the principal's tenant may contain.
+pub(crate) async fn types(server: &Server, principal: &Principal) -> Result<Arc<ResourceTypes>, ScimError> {
+    let found = server.engine.types_at(&principal.tenant, principal.schemas_version).await;
+    found.map_err(|error| endpoint::scim_error(&error))
+}
+
 /// The principal as the endpoint sees it.
-pub(crate) fn caller(principal: &Principal, base: &str) -> Result<Caller, ScimError> {
+pub(crate) fn caller(known: &Known, base: &str, types: &Arc<ResourceTypes>) -> Result<Caller, ScimError> {
+    let principal = &known.principal;
     if principal.scope == TokenScope::Signin {
         return Err(ScimError::new(403, None, "this token is for sign-in only (scope signin), not for SCIM"));
     }
@@ -56,12 +62,10 @@ pub(crate) fn caller(principal: &Principal, base: &str) -> Result<Caller, ScimEr
         connection: connection.map(|connection| connection.id.to_string()).unwrap_or_default(),
         source: connection.map_or_else(|| format!("token:{name}"), |connection| connection.source()),
         actor: connection.map_or_else(|| format!("token:{name}"), |connection| connection.source()),
-        settings: connection.map_or_else(
-            || Arc::new(ConnectionSettings::default()),
-            |found| Arc::new(found.settings.clone()),
-        ),
+        settings: known.settings.clone(),
         read_only: principal.scope == TokenScope::ScimRead,
         me: principal.user.clone(),
         base: base.into(),
+        types: types.clone(),
     })
 }

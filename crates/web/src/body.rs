@@ -16,20 +16,23 @@ pub(crate) async fn read(
     limit: usize,
     slow: Duration,
 ) -> Result<Bytes, ScimError> {
-    let too_large =
-        || ScimError::new(413, None, format!("the body is larger than {limit} bytes; send less at once"));
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|announced| announced > limit) {
-        return Err(too_large());
+        return Err(too_large(limit));
     }
     match tokio::time::timeout(slow, Limited::new(body, limit).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
         Ok(Err(_)) => Err(ScimError::new(400, None, "the body broke off")),
         Err(_) => {
             Err(ScimError::new(408, None, format!("the body did not arrive within {} s", slow.as_secs())))
         }
     }
+}
+
+/// The refusal of a body of more bytes.
+pub(crate) fn too_large(limit: usize) -> ScimError {
+    ScimError::new(413, None, format!("the body is larger than {limit} bytes; send less at once"))
 }
 
 /// The body as JSON: one object, its type SCIM or JSON (RFC 7644 section 3.1), with or without parameters.

@@ -4,16 +4,20 @@ use domain::connection::Principal;
 use domain::exchange::Exchange;
 use domain::ids::TokenId;
 use engine::endpoint::Reply;
+use engine::schemas::ResourceTypes;
+use hyper::body::Bytes;
 use hyper::header::USER_AGENT;
 use hyper::http::request::Parts;
-use serde_json::Value;
+use store::scim_log::Sent;
 
 use crate::Server;
+use crate::aftermath::Aside;
 
 /// A request on its way to the log.
 pub(crate) struct Seen {
     exchange: Exchange,
-    request: Option<Value>,
+    /// What was sent, if it is JSON.
+    request: Bytes,
     token: TokenId,
 }
 
@@ -33,18 +37,22 @@ impl Seen {
         } else {
             exchange.dialect = scim::dialect::Dialect::default().as_str().to_owned();
         }
-        Self { exchange, request: None, token: principal.token.clone() }
+        Self { exchange, request: Bytes::new(), token: principal.token.clone() }
     }
 
-    pub(crate) fn keep_request(&mut self, body: &Value) {
-        if !body.is_null() {
-            self.request = Some(body.clone());
-        }
+    pub(crate) fn keep_request(&mut self, body: Bytes) {
+        self.request = body;
     }
 }
 
-/// Hands the exchange to the log.
-pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
+/// Hands the exchange to the log, with the body that was answered.
+pub(crate) fn record(
+    server: &Server,
+    seen: Seen,
+    (reply, answer): (Reply, Bytes),
+    types: &ResourceTypes,
+    started: u64,
+) {
     let mut exchange = seen.exchange;
     exchange.status = reply.status;
     exchange.duration_us = i64::try_from(server.now_micros() - started).unwrap_or(i64::MAX);
@@ -59,9 +67,8 @@ pub(crate) fn record(server: &Server, seen: Seen, reply: Reply, started: u64) {
         exchange.object = object.id;
         exchange.object_name = object.name;
     }
-    exchange.request = seen.request;
-    exchange.answer = reply.body;
-    // The log's own thread redacts what it keeps.
-    server.aftermath.hand_over(&seen.token, &exchange, &reply.notes);
-    server.log.record(exchange);
+    let aside = Aside { notes: reply.notes, confirmed: reply.confirmed };
+    server.aftermath.hand_over(&seen.token, &exchange, &seen.request, aside);
+    // The log's own thread reads and redacts what it keeps: values of attributes that nobody declared are not written down.
+    server.log.record_sent(exchange, Sent { request: seen.request, answer }, types.logged());
 }

@@ -20,10 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Engine;
+use engine::token_cache::TokenCache;
+use store::Turns;
 use store::scim_log::ScimLog;
 
 pub use listen::{Running, Tls, TlsError, listen};
-pub use scim_route::request;
+pub use scim_route::{Sent, request};
 
 /// How a server behaves. Start from [`Options::new`].
 #[derive(Clone)]
@@ -66,6 +68,9 @@ pub struct Server {
     aftermath: aftermath::Aftermath,
     metrics: metrics::Metrics,
     throttle: throttle::Throttle,
+    tokens: Arc<TokenCache>,
+    /// For large bodies.
+    bodies: Turns,
 }
 
 impl Server {

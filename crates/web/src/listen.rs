@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use store::Turns;
 use store::scim_log::ScimLog;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -92,6 +93,8 @@ pub async fn listen(
         base: url.clone(),
         metrics: Metrics::default(),
         throttle: Throttle::default(),
+        tokens: Arc::default(),
+        bodies: Turns::for_processors(),
         options,
     });
     let (stop, stopped) = watch::channel(false);

@@ -2,7 +2,8 @@
 
 use engine::Engine;
 use engine::endpoint::{
-    self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, Operation, Reply,
+    self, Caller, DEFAULT_PAGE, Kind, MAX_BODY_BYTES, MAX_BULK_OPERATIONS, MAX_PAGE, MAX_USER_BYTES,
+    Operation, Reply,
 };
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
@@ -11,6 +12,7 @@ use scim::ScimError;
 use scim::discovery::{self, Limits};
 use scim::query::{ListQuery, parameters};
 use serde_json::Value;
+use store::Reading;
 
 use crate::answer::{self, Answer};
 use crate::route::{self, Route, Target};
@@ -27,8 +29,13 @@ pub(crate) async fn answer(
     let trace = server.engine.context(&domain::ids::TenantId::new("")).trace;
     let at_ms = server.engine.env.now_ms();
     let (head, incoming) = request.into_parts();
-    let principal = match authenticate::principal(server, &head.headers, tenant.as_deref()).await {
-        Ok(principal) => principal,
+    let mut reading = server.engine.store.reading();
+    let known = match authenticate::principal(server, &mut reading, &head.headers, tenant.as_deref()).await {
+        Ok(known) => known,
+        Err(error) => return answer::error(&error, &trace),
+    };
+    let types = match authenticate::types(server, &known.principal).await {
+        Ok(types) => types,
         Err(error) => return answer::error(&error, &trace),
     };
     let base = match &tenant {
@@ -36,13 +43,11 @@ pub(crate) async fn answer(
         None => format!("{}/scim/v2", server.base),
     };
     let allowed = allowed(&target);
-    let mut seen = exchange::Seen::new(&principal, &head, at_ms, &trace);
-    let settings =
-        principal.connection.as_ref().map(|connection| connection.settings.clone()).unwrap_or_default();
+    let mut seen = exchange::Seen::new(&known.principal, &head, at_ms, &trace);
     let place = server.throttle.enter(
-        &principal.token,
-        settings.requests_per_second,
-        settings.concurrency,
+        &known.principal.token,
+        known.settings.requests_per_second,
+        known.settings.concurrency,
         server.now_micros(),
     );
     let (reply, wait) = match place {
@@ -57,23 +62,26 @@ pub(crate) async fn answer(
                 query: head.uri.query(),
                 headers: &head.headers,
             };
-            let reply = match authenticate::caller(&principal, &base) {
-                Ok(caller) => serve(server, &caller, input, incoming, &mut seen, &trace).await,
+            let reply = match authenticate::caller(&known, &base, &types) {
+                Ok(caller) => serve(server, &caller, input, (incoming, reading), &mut seen, &trace).await,
                 Err(error) => Reply::from(error),
             };
             (reply, None)
         }
     };
-    let mut answer = write(&reply, &trace);
+    let (mut answer, sent) = write(&reply, &trace);
     if let Some(seconds) = wait {
         answer::retry_after(&mut answer, seconds);
     }
     if reply.status == 405 {
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     }
-    exchange::record(server, seen, reply, started);
+    exchange::record(server, seen, (reply, sent), &types, started);
     answer
 }
+
+/// Bytes of a body that is read where requests are answered.
+const SHORT_BODY: usize = 32 * 1024;
 
 /// The request as it came.
 struct Input<'r> {
@@ -87,7 +95,7 @@ async fn serve(
     server: &Server,
     caller: &Caller,
     input: Input<'_>,
-    incoming: Incoming,
+    (incoming, mut reading): (Incoming, Reading),
     seen: &mut exchange::Seen,
     trace: &str,
 ) -> Reply {
@@ -96,38 +104,91 @@ async fn serve(
     }
     let mut bytes = Bytes::new();
     if has_body(input.method) {
-        bytes = match body::read(incoming, input.headers, MAX_BODY_BYTES, server.options.slow).await {
+        let limit = bytes_max(&input.target);
+        reading.end();
+        bytes = match body::read(incoming, input.headers, limit, server.options.slow).await {
             Ok(bytes) => bytes,
             Err(error) => return error.into(),
         };
     }
-    carry_out(&server.engine, caller, input, &bytes, trace, |body| seen.keep_request(body)).await
+    if bytes.len() > SHORT_BODY {
+        let (reply, is_json) = aside(server, caller, input, bytes.clone(), trace).await;
+        if is_json {
+            seen.keep_request(bytes);
+        }
+        return reply;
+    }
+    carry_out((&server.engine, reading), caller, input, &bytes, trace, || seen.keep_request(bytes.clone()))
+        .await
+}
+
+/// Carries out what takes long to read on a thread of its own, by turns of the tenants; also says whether the body is JSON.
+async fn aside(
+    server: &Server,
+    caller: &Caller,
+    input: Input<'_>,
+    bytes: Bytes,
+    trace: &str,
+) -> (Reply, bool) {
+    let turn = server.bodies.take(caller.tenant.as_str()).await;
+    let (engine, caller, trace) = (server.engine.clone(), caller.clone(), trace.to_owned());
+    let (method, query) = (input.method.to_owned(), input.query.map(str::to_owned));
+    let (headers, target) = (input.headers.clone(), input.target);
+    let runtime = tokio::runtime::Handle::current();
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let input = Input { target, method: &method, query: query.as_deref(), headers: &headers };
+        let mut is_json = false;
+        let reply =
+            carry_out((&engine, engine.store.reading()), &caller, input, &bytes, &trace, || is_json = true);
+        (runtime.block_on(reply), is_json)
+    });
+    done.await.unwrap_or_else(|_| (ScimError::new(500, None, "the server failed").into(), false))
 }
 
 fn has_body(method: &str) -> bool {
     matches!(method, "POST" | "PUT" | "PATCH")
 }
 
-/// Reads a request whose bytes are all there, and carries it out. `look` sees the body.
+/// Bytes of a body at most.
+fn bytes_max(target: &Target) -> usize {
+    match target {
+        Target::Bulk | Target::All(Kind::Group) | Target::One(Kind::Group, _) => MAX_BODY_BYTES,
+        _ => MAX_USER_BYTES,
+    }
+}
+
+/// Reads a request whose bytes are all there, and carries it out. `look` is called once they have turned out to be JSON.
 async fn carry_out(
-    engine: &Engine,
+    (engine, reading): (&Engine, Reading),
     caller: &Caller,
     input: Input<'_>,
     bytes: &[u8],
     trace: &str,
-    look: impl FnOnce(&Value),
+    look: impl FnOnce(),
 ) -> Reply {
     let body = match has_body(input.method).then(|| body::json(bytes, input.headers)) {
         Some(Ok(body)) => body,
         Some(Err(error)) => return error.into(),
         None => Value::Null,
     };
-    look(&body);
+    look();
     match operation(caller, input, body) {
-        Ok(Asked::Operation(request)) => endpoint::handle(engine, caller, *request, trace).await,
+        Ok(Asked::Operation(request)) => endpoint::handle_in(engine, reading, caller, *request, trace).await,
         Ok(Asked::Document(body)) => Reply { status: 200, body: Some(body), ..Reply::default() },
         Err(error) => error.into(),
     }
+}
+
+/// What is sent for a request, and what it was made of.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The reply as the engine gave it.
+    pub reply: Reply,
+    /// The body as it is sent.
+    pub body: Bytes,
+    /// The trace code.
+    pub trace: String,
 }
 
 /// Carries out a request of a known caller without a connection: path with query, headers and body as they would come.
@@ -138,7 +199,7 @@ pub async fn request(
     (method, path): (&str, &str),
     headers: &[(&str, &str)],
     body: &[u8],
-) -> Option<Reply> {
+) -> Option<Sent> {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let Route::Scim(_, target) = route::read(path) else { return None };
     let mut map = HeaderMap::new();
@@ -150,11 +211,15 @@ pub async fn request(
         }
     }
     let input = Input { target, method, query, headers: &map };
-    if let Err(error) = check_method(&input) {
-        return Some(error.into());
-    }
     let trace = engine.context(&caller.tenant).trace;
-    Some(carry_out(engine, caller, input, body, &trace, |_| ()).await)
+    let reading = || engine.store.reading();
+    let reply = match check_method(&input) {
+        Err(error) => error.into(),
+        Ok(()) if body.len() > bytes_max(&input.target) => body::too_large(bytes_max(&input.target)).into(),
+        Ok(()) => carry_out((engine, reading()), caller, input, body, &trace, || ()).await,
+    };
+    let (_, body) = write(&reply, &trace);
+    Some(Sent { reply, body, trace })
 }
 
 /// The methods that a target knows.
@@ -237,7 +302,7 @@ fn document(caller: &Caller, target: &Target, pairs: &[(String, String)]) -> Res
         return Err(ScimError::new(403, None, "discovery documents cannot be filtered (RFC 7644 section 4)"));
     }
     let base = &caller.base;
-    let types = endpoint::resource_types();
+    let types = caller.types.published();
     let (mut found, asked): (Vec<Value>, &Option<String>) = match target {
         Target::Schemas(asked) => {
             let all = types.iter().flat_map(|rt| std::iter::once(&rt.schema).chain(&rt.extensions));
@@ -267,12 +332,19 @@ fn limits() -> Limits {
     }
 }
 
-fn write(reply: &Reply, trace: &str) -> Answer {
-    let mut answer = match (&reply.error, &reply.body) {
-        (Some(error), _) => answer::error(error, trace),
-        (None, Some(body)) => answer::json(reply.status, body),
-        (None, None) => answer::empty(reply.status),
+/// The answer, and its body for the log.
+fn write(reply: &Reply, trace: &str) -> (Answer, Bytes) {
+    let (mut answer, sent) = match (&reply.error, &reply.body) {
+        (Some(error), _) => {
+            let sent = answer::bytes(&endpoint::with_trace(error, trace).to_json());
+            (answer::error_with(error.status, sent.clone()), sent)
+        }
+        (None, Some(body)) => {
+            let sent = answer::bytes(body);
+            (answer::scim(reply.status, sent.clone()), sent)
+        }
+        (None, None) => (answer::empty(reply.status), Bytes::new()),
     };
     answer::describe(&mut answer, reply.etag.as_deref(), reply.location.as_deref(), trace);
-    answer
+    (answer, sent)
 }

@@ -8,6 +8,7 @@ use store::Tx;
 use super::draft::Draft;
 use super::membership;
 use super::record::Record;
+use crate::schemas::ResourceTypes;
 use crate::{Context, EngineError};
 
 /// What a batch did.
@@ -151,11 +152,19 @@ impl Drafts {
             }
         }
         members.retain(|id| !users.contains(id));
+        // Memberships have no document, so what one may hold is not asked then.
+        let documents = batch.iter().any(|change| {
+            !matches!(
+                change,
+                Change::AddMember { .. } | Change::ParkMember { .. } | Change::RemoveMember { .. }
+            )
+        });
+        let types = if documents { ctx.schemas.get(tx, &ctx.tenant)? } else { ResourceTypes::standard() };
         let known = store::repo::user::versions(tx, &ctx.tenant, members)?;
         let groups = store::repo::group::get_many(tx, &ctx.tenant, groups)?;
         Ok(Self {
-            users: Draft::new(store::repo::user::get_many(tx, &ctx.tenant, users)?),
-            groups: Draft::new(groups),
+            users: Draft::new(store::repo::user::get_many(tx, &ctx.tenant, users)?, types.clone()),
+            groups: Draft::new(groups, types),
             members: known.into_iter().filter(|(_, _, deleted)| !deleted).map(|(id, _, _)| id).collect(),
         })
     }

@@ -1,17 +1,21 @@
 //! The users or groups of a batch as they will be after it, checked and then written in an order that keeps keys unique.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use store::Tx;
 
+use super::extension_data::{drop_left, drop_own, drop_stale, note_use};
 use super::record::Record;
 use super::resource::Resource;
+use crate::schemas::ResourceTypes;
 use crate::{Context, EngineError, seats};
 
 /// Everything of one kind that a batch touches, by id.
 pub(super) struct Draft<R> {
     slots: BTreeMap<String, Slot<R>>,
+    types: Arc<ResourceTypes>,
 }
 
 struct Slot<R> {
@@ -21,10 +25,10 @@ struct Slot<R> {
 }
 
 impl<R: Resource> Draft<R> {
-    /// Starts from what is stored.
-    pub(super) fn new(stored: Vec<R>) -> Self {
+    /// Starts from what is stored; documents may be what the types say.
+    pub(super) fn new(stored: Vec<R>, types: Arc<ResourceTypes>) -> Self {
         let slot = |found: R| (found.id().to_owned(), Slot { before: Some(found.clone()), now: found });
-        Self { slots: stored.into_iter().map(slot).collect() }
+        Self { slots: stored.into_iter().map(slot).collect(), types }
     }
 
     /// The object of that id, unless it is unknown or deleted at this point of the batch.
@@ -42,7 +46,8 @@ impl<R: Resource> Draft<R> {
         if self.slots.contains_key(id) {
             return Err(EngineError::Conflict(format!("the id {id} is already used by a {}", R::KIND)));
         }
-        let doc = R::document(doc).map_err(|problem| invalid::<R>(doc, &problem))?;
+        let of = self.types.of(R::OF);
+        let doc = R::document(of, doc).map_err(|problem| invalid::<R>(doc, &problem))?;
         let now = R::from_document(id, source, doc);
         let record = record(R::CREATE, None, &now, Some(now.doc()));
         self.slots.insert(id.to_owned(), Slot { before: None, now });
@@ -50,10 +55,16 @@ impl<R: Resource> Draft<R> {
     }
 
     pub(super) fn update(&mut self, id: &str, doc: &Value) -> Result<Option<Record>, EngineError> {
+        let types = self.types.clone();
+        let of = types.of(R::OF);
         let slot = self.slot(id, R::live)?;
-        let mut next = slot.now.clone();
-        next.set_document(doc.clone());
-        let doc = R::document(next.doc()).map_err(|problem| invalid::<R>(next.doc(), &problem))?;
+        let (mut next, mut doc) = (slot.now.clone(), doc.clone());
+        drop_stale(of, slot.now.doc(), &mut doc);
+        if let Some(stored) = slot.before.as_ref().filter(|before| !before.live()) {
+            drop_left(stored.doc(), slot.now.doc(), &mut doc);
+        }
+        next.set_document(doc);
+        let doc = R::document(of, next.doc()).map_err(|problem| invalid::<R>(next.doc(), &problem))?;
         if doc == *slot.now.doc() {
             return Ok(None);
         }
@@ -71,11 +82,20 @@ impl<R: Resource> Draft<R> {
     }
 
     pub(super) fn restore(&mut self, id: &str) -> Result<Option<Record>, EngineError> {
+        let types = self.types.clone();
+        let of = types.of(R::OF);
         let slot = self.slot(id, |_| true)?;
         if slot.now.live() {
             return Ok(None);
         }
         slot.now.set_deleted_ms(None);
+        let mut doc = slot.now.doc().clone();
+        drop_stale(of, slot.now.doc(), &mut doc);
+        if R::document(of, &doc).is_err() {
+            // A schema of the same URN came in the place of the one that this was stored under.
+            drop_own(&types, R::OF, &mut doc);
+        }
+        slot.now.set_document(doc);
         Ok(Some(record(R::RESTORE, None, &slot.now, Some(slot.now.doc()))))
     }
 
@@ -110,6 +130,12 @@ impl<R: Resource> Draft<R> {
         }
         for slot in changed.iter().filter(|slot| slot.before.is_none()) {
             slot.now.insert_row(tx, &ctx.tenant, ctx.now_ms)?;
+        }
+        let own = (R::OF, self.types.own(R::OF));
+        for Slot { before, now } in changed {
+            let before = before.as_ref().filter(|before| before.live()).map(R::doc);
+            let after = Some(now).filter(|now| now.live()).map(R::doc);
+            note_use(tx, ctx, own, now.id(), (before, after))?;
         }
         Ok(())
     }

@@ -4,22 +4,21 @@ use domain::directory::{Change, Group, Member};
 use domain::ids::{GroupId, TenantId};
 use serde_json::json;
 use store::Tx;
+use store::repo::resource::Kind;
 use store::repo::{group, user};
 
 use super::apply::apply;
-use super::resource::group_type;
 use super::users::{Edited, Edits, not_deleted, one_deleted};
 use crate::{Context, Engine, EngineError};
 
 /// Creates a group by hand from attributes; `displayName` is required.
 pub async fn create_group(engine: &Engine, tenant: &TenantId, edits: Edits) -> Result<Group, EngineError> {
-    let mut doc = json!({});
-    edits.carry_out(group_type(), &mut doc)?;
     engine
         .write(tenant, move |tx, ctx| {
+            let mut doc = json!({});
+            edits.carry_out(ctx.schemas.get(tx, &ctx.tenant)?.of(Kind::Group), &mut doc)?;
             let id = GroupId::new(ctx.ids.uuid());
-            let change =
-                Change::CreateGroup { id: id.clone(), source: super::CONSOLE.to_owned(), doc: doc.clone() };
+            let change = Change::CreateGroup { id: id.clone(), source: super::CONSOLE.to_owned(), doc };
             apply(tx, ctx, &[change])?;
             stored(tx, ctx, &id)
         })
@@ -38,7 +37,7 @@ pub async fn edit_group(
         .write(tenant, move |tx, ctx| {
             let group = find(tx, &ctx.tenant, &reference)?;
             let mut doc = group.doc.clone();
-            edits.carry_out(group_type(), &mut doc)?;
+            edits.carry_out(ctx.schemas.get(tx, &ctx.tenant)?.of(Kind::Group), &mut doc)?;
             let applied = apply(tx, ctx, &[Change::UpdateGroup { id: group.id.clone(), doc }])?;
             Ok(Edited { object: stored(tx, ctx, &group.id)?, changed: applied.effective() > 0 })
         })

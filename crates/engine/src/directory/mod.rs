@@ -6,7 +6,9 @@
 pub mod apply;
 pub mod attribute;
 mod draft;
+mod extension_data;
 pub mod groups;
+pub mod managed;
 pub(crate) mod membership;
 pub mod merge;
 mod record;
@@ -16,6 +18,7 @@ pub mod users;
 
 pub use apply::{Applied, apply};
 pub use groups::{add_member, create_group, delete_group, edit_group, remove_member, restore_group};
+pub use managed::{Managed, Manager, Managers, managed_group, managed_user};
 pub use merge::{Merge, Unmerged, merge_users, preview_merge, unmerge_users};
 pub use show::{
     GroupView, UserView, list_deleted_groups, list_deleted_users, list_groups, list_users, show_group,

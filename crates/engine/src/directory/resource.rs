@@ -8,12 +8,12 @@ use scim::ResourceType;
 use serde_json::Value;
 use store::repo::change::ChangeKind;
 use store::repo::resource::{self, Kind};
-use store::repo::{group, lookup, member, user};
+use store::repo::{departure, group, lookup, member, user};
 use store::{StoreError, Tx};
 
 use crate::EngineError;
 
-/// The schema of users: core and enterprise extension.
+/// The schema of users without own extensions of a tenant: core and enterprise.
 pub fn user_type() -> &'static ResourceType {
     static TYPE: OnceLock<ResourceType> = OnceLock::new();
     TYPE.get_or_init(ResourceType::user)
@@ -26,9 +26,9 @@ pub fn group_type() -> &'static ResourceType {
 }
 
 /// The document of a user as it may be stored; the error names the place. `active` is true unless it says otherwise.
-pub fn user_document(doc: &Value) -> Result<Value, String> {
+pub fn user_document(user: &ResourceType, doc: &Value) -> Result<Value, String> {
     let unassigned = doc.get("active") == Some(&Value::Null);
-    let mut doc = checked(user_type(), doc)?;
+    let mut doc = checked(user, doc)?;
     if let Some(fields) = doc.as_object_mut() {
         if fields.remove("password").is_some() {
             return Err("password is a secret that the directory does not keep; leave it out".to_owned());
@@ -40,8 +40,8 @@ pub fn user_document(doc: &Value) -> Result<Value, String> {
 }
 
 /// The document of a group as it may be stored, without members; the error names the place.
-pub fn group_document(doc: &Value) -> Result<Value, String> {
-    let mut doc = checked(group_type(), doc)?;
+pub fn group_document(group: &ResourceType, doc: &Value) -> Result<Value, String> {
+    let mut doc = checked(group, doc)?;
     if let Some(fields) = doc.as_object_mut() {
         fields.remove("members");
     }
@@ -62,6 +62,8 @@ fn checked(resource_type: &ResourceType, doc: &Value) -> Result<Value, String> {
 pub(crate) trait Resource: Clone + PartialEq {
     /// `user` or `group`.
     const KIND: &'static str;
+    /// Which of the two.
+    const OF: Kind;
     /// The attribute that is unique besides externalId.
     const NAME: &'static str;
     /// What the dispatcher is told.
@@ -71,7 +73,8 @@ pub(crate) trait Resource: Clone + PartialEq {
     const RESTORE: &'static str;
 
     fn from_document(id: &str, source: &str, doc: Value) -> Self;
-    fn document(doc: &Value) -> Result<Value, String>;
+    /// The document as it may be stored, by the type of this kind.
+    fn document(of: &ResourceType, doc: &Value) -> Result<Value, String>;
     fn set_document(&mut self, doc: Value);
     fn id(&self) -> &str;
     fn name(&self) -> &str;
@@ -117,6 +120,7 @@ fn text(doc: &Value, name: &str) -> Option<String> {
 
 impl Resource for User {
     const KIND: &'static str = "user";
+    const OF: Kind = Kind::User;
     const NAME: &'static str = "userName";
     const MARK: ChangeKind = ChangeKind::User;
     const CREATE: &'static str = "user.create";
@@ -138,8 +142,8 @@ impl Resource for User {
         user
     }
 
-    fn document(doc: &Value) -> Result<Value, String> {
-        user_document(doc)
+    fn document(of: &ResourceType, doc: &Value) -> Result<Value, String> {
+        user_document(of, doc)
     }
 
     fn set_document(&mut self, mut doc: Value) {
@@ -198,8 +202,7 @@ impl Resource for User {
     }
 
     fn insert_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
-        user::insert(tx, tenant, self, now_ms)?;
-        lookup::insert(tx, tenant, self)?;
+        lookup::insert_user(tx, tenant, self, now_ms)?;
         resource::count_up(tx, tenant, Kind::User, self.id.as_str(), 1)
     }
 
@@ -211,17 +214,24 @@ impl Resource for User {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         user::update(tx, tenant, self, now_ms)?;
+        if self.active && !before.active {
+            // Whatever a connection's policy had in mind is called off.
+            member::touch_groups_of_departed(tx, tenant, &self.id, now_ms)?;
+            departure::remove_user(tx, tenant, &self.id)?;
+        }
         lookup::update(tx, tenant, &self.id, &before.doc, &self.doc)
     }
 
     fn delete_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
         user::set_deleted(tx, tenant, self, now_ms)?;
+        departure::remove_deleted(tx, tenant, &self.id)?;
         member::touch_groups_of(tx, tenant, self.id.as_str(), now_ms)?;
         resource::count_up(tx, tenant, Kind::User, self.id.as_str(), -1)
     }
 
     fn restore_row(&self, tx: &mut Tx<'_>, tenant: &TenantId, now_ms: i64) -> Result<(), StoreError> {
         user::set_restored(tx, tenant, self, now_ms)?;
+        departure::remove_user(tx, tenant, &self.id)?;
         member::touch_groups_of(tx, tenant, self.id.as_str(), now_ms)?;
         resource::count_up(tx, tenant, Kind::User, self.id.as_str(), 1)
     }
@@ -237,6 +247,7 @@ impl Resource for User {
 
 impl Resource for Group {
     const KIND: &'static str = "group";
+    const OF: Kind = Kind::Group;
     const NAME: &'static str = "displayName";
     const MARK: ChangeKind = ChangeKind::Group;
     const CREATE: &'static str = "group.create";
@@ -257,8 +268,8 @@ impl Resource for Group {
         group
     }
 
-    fn document(doc: &Value) -> Result<Value, String> {
-        group_document(doc)
+    fn document(of: &ResourceType, doc: &Value) -> Result<Value, String> {
+        group_document(of, doc)
     }
 
     fn set_document(&mut self, doc: Value) {

@@ -6,11 +6,11 @@ use domain::ids::{TenantId, UserId};
 use scim::ResourceType;
 use serde_json::{Value, json};
 use store::Tx;
+use store::repo::resource::Kind;
 use store::repo::{audit, user};
 
 use super::apply::apply;
 use super::attribute::TextAttribute;
-use super::resource::user_type;
 use crate::{Context, Engine, EngineError};
 
 /// How many of an object's newest audit entries are searched for its deletion.
@@ -50,13 +50,12 @@ impl Edits {
 
 /// Creates a user by hand from attributes; `userName` is required.
 pub async fn create_user(engine: &Engine, tenant: &TenantId, edits: Edits) -> Result<User, EngineError> {
-    let mut doc = json!({});
-    edits.carry_out(user_type(), &mut doc)?;
     engine
         .write(tenant, move |tx, ctx| {
+            let mut doc = json!({});
+            edits.carry_out(ctx.schemas.get(tx, &ctx.tenant)?.of(Kind::User), &mut doc)?;
             let id = UserId::new(ctx.ids.uuid());
-            let change =
-                Change::CreateUser { id: id.clone(), source: super::CONSOLE.to_owned(), doc: doc.clone() };
+            let change = Change::CreateUser { id: id.clone(), source: super::CONSOLE.to_owned(), doc };
             apply(tx, ctx, &[change])?;
             stored(tx, ctx, &id)
         })
@@ -70,7 +69,7 @@ pub async fn edit_user(
     reference: &str,
     edits: Edits,
 ) -> Result<Edited<User>, EngineError> {
-    change_user(engine, tenant, reference, move |doc| edits.carry_out(user_type(), doc)).await
+    change_user(engine, tenant, reference, move |user, doc| edits.carry_out(user, doc)).await
 }
 
 /// Deactivates or reactivates a user.
@@ -80,7 +79,7 @@ pub async fn set_active(
     reference: &str,
     active: bool,
 ) -> Result<Edited<User>, EngineError> {
-    change_user(engine, tenant, reference, move |doc| {
+    change_user(engine, tenant, reference, move |_, doc| {
         if let Some(fields) = doc.as_object_mut() {
             fields.insert("active".to_owned(), json!(active));
         }
@@ -205,14 +204,14 @@ async fn change_user(
     engine: &Engine,
     tenant: &TenantId,
     reference: &str,
-    edit: impl Fn(&mut Value) -> Result<(), EngineError> + Send + 'static,
+    edit: impl Fn(&ResourceType, &mut Value) -> Result<(), EngineError> + Send + 'static,
 ) -> Result<Edited<User>, EngineError> {
     let reference = reference.to_owned();
     engine
         .write(tenant, move |tx, ctx| {
             let user = find(tx, &ctx.tenant, &reference)?;
             let mut doc = user.doc.clone();
-            edit(&mut doc)?;
+            edit(ctx.schemas.get(tx, &ctx.tenant)?.of(Kind::User), &mut doc)?;
             let applied = apply(tx, ctx, &[Change::UpdateUser { id: user.id.clone(), doc }])?;
             Ok(Edited { object: stored(tx, ctx, &user.id)?, changed: applied.effective() > 0 })
         })

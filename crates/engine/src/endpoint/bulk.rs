@@ -142,6 +142,7 @@ impl Run<'_> {
         let done: Result<Reply, EngineError> = super::write(self.engine, self.call, request).await;
         let reply = done.unwrap_or_else(|error| Reply::failed(&error));
         self.notes.tolerated.extend(reply.tolerated.iter().cloned());
+        self.notes.confirmed.extend(reply.confirmed.iter().cloned());
         self.notes.notes.extend(reply.notes.iter().cloned());
         reply
     }
@@ -169,7 +170,7 @@ impl Run<'_> {
         }
         let location = reply.location.clone().or_else(|| {
             let object = reply.object.as_ref()?;
-            Some(format!("{base}{}/{}", super::type_of(object.kind).endpoint, object.id))
+            Some(format!("{base}{}/{}", self.call.type_of(object.kind).endpoint, object.id))
         });
         let mut out = json!({"method": operation.method.as_str(), "status": reply.status.to_string()});
         if let Some(id) = &operation.bulk_id {

@@ -1,36 +1,48 @@
 //! Lists and searches: filter, order, index and cursor paging, projection (RFC 7644 section 3.4.2, RFC 9865).
 
+use std::collections::BTreeMap;
+
 use domain::ids::TenantId;
 use scim::query::{ListQuery, Paging};
 use scim::sort::{SortKey, check_sort, sort_key};
 use scim::{AttrPath, Filter, ListResponse, ScimError};
 use serde_json::Value;
-use store::Tx;
 use store::repo::resource::{self, Order, Stored};
+use store::{Reading, Tx};
 
 use super::cursor::{Cursor, cut, fingerprint};
 use super::narrow::{Candidates, is_key, narrow};
 use super::reply::Reply;
 use super::scan::{Test, walk};
-use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, render, type_of};
+use super::{Call, DEFAULT_PAGE, Kind, MAX_PAGE, departure, render};
 use crate::{Engine, EngineError};
 
+/// Resources that are kept while others are looked for.
+const KEPT: usize = 20;
+/// Resources that are read at once where some of them are not shown.
+const SEEN_AT_ONCE: i64 = 500;
 /// Resources that an order without an index sorts at most.
 const SORT_MAX: usize = 100_000;
 
 /// Answers a list of one kind, or of both. What may take long runs on a thread of its own.
 pub(super) async fn run(
     engine: &Engine,
+    mut reading: Reading,
     call: &Call,
     kind: Option<Kind>,
     query: &ListQuery,
 ) -> Result<Reply, EngineError> {
     let (call, query, short) = (call.clone(), query.clone(), is_short(query));
+    let tenant = call.caller.tenant.clone();
     let body = move |tx: &mut Tx<'_>| match kind {
         Some(kind) => of_kind(tx, &call, kind, &query),
         None => of_all(tx, &call, &query),
     };
-    if short { engine.read(body).await } else { engine.store.read_long(body).await }
+    if short {
+        return reading.read(body).await;
+    }
+    reading.end();
+    engine.store.read_long(tenant.as_str(), body).await
 }
 
 /// A look-up by a key reads a few rows: a hop to another thread would cost more.
@@ -63,14 +75,14 @@ impl<'q> Plan<'q> {
         let filter = match query.filter.as_deref() {
             Some(text) => {
                 let (filter, tolerated) =
-                    scim::dialect::normalise_filter(type_of(kind), call.caller.dialect(), text)?;
+                    scim::dialect::normalise_filter(call.type_of(kind), call.caller.dialect(), text)?;
                 reply.tolerated.extend(tolerated);
                 Some(filter)
             }
             None => None,
         };
         if let Some(path) = &query.sort_by {
-            check_sort(type_of(kind), path)?;
+            check_sort(call.type_of(kind), path)?;
         }
         let sort = query.sort_by.as_ref().map(AttrPath::to_string).unwrap_or_default();
         let sort = format!("{sort} {}", query.descending);
@@ -133,6 +145,10 @@ fn of_kind(tx: &mut Tx<'_>, call: &Call, kind: Kind, query: &ListQuery) -> Resul
     let plan = Plan::new(call, kind, query, &mut reply)?;
     let page = read_page(tx, call, &plan)?;
     let count = page.rows.len() as u64;
+    // A look-up that hits: the filter was about this one.
+    if let ([found], Kind::User, Some(_)) = (page.rows.as_slice(), kind, &plan.filter) {
+        reply.confirmed.push(found.id.clone());
+    }
     let resources = render::many(tx, call, kind, page.rows, &query.projection)?;
     reply.body = Some(body(query, page.total, count, page.next, resources));
     Ok(reply)
@@ -222,7 +238,11 @@ fn unfiltered_page(
     count: usize,
 ) -> Result<Page, EngineError> {
     let (tenant, kind) = (&call.caller.tenant, plan.kind);
-    let total = total(tx, tenant, kind)?;
+    let hidden = departure::count_hidden(tx, call, kind)?;
+    let total = total(tx, tenant, kind)?.saturating_sub(hidden);
+    if hidden > 0 {
+        return seen_page(tx, call, plan, order, (start, total), count);
+    }
     // One more shows whether there is a next page.
     let limit = i64::try_from(count.saturating_add(1)).unwrap_or(i64::MAX);
     let mut ids = match start {
@@ -258,6 +278,53 @@ fn whole_key(
     let last = resource::get(tx, &call.caller.tenant, kind, &cursor.id)?;
     let key = last.map(|last| Plan::key(order, &last)).filter(|key| cut(key) == cursor.key);
     Ok(key.unwrap_or_else(|| cursor.key.clone()))
+}
+
+/// The same where users are left out that the caller does not see: the index is read from the beginning, or from the cursor.
+fn seen_page(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    plan: &Plan<'_>,
+    order: (Order, bool),
+    (start, total): (Start, u64),
+    count: usize,
+) -> Result<Page, EngineError> {
+    let (tenant, kind) = (&call.caller.tenant, plan.kind);
+    let (mut skip, mut after) = match start {
+        Start::Skip(skip) => (skip, None),
+        Start::After(None) => (0, None),
+        Start::After(Some(cursor)) => (0, Some((whole_key(tx, call, kind, order.0, &cursor)?, cursor.id))),
+    };
+    let mut rows: Vec<Stored> = vec![];
+    loop {
+        let ids = match &after {
+            None => resource::page(tx, tenant, kind, order, 0, SEEN_AT_ONCE)?,
+            Some((key, id)) => {
+                let key = match order.0 {
+                    Order::Modified => key.parse::<i64>().unwrap_or(0).into(),
+                    _ => key.as_str().into(),
+                };
+                resource::page_after(tx, tenant, kind, order, (key, id), SEEN_AT_ONCE)?
+            }
+        };
+        let batch = resource::get_many(tx, tenant, kind, &ids)?;
+        let Some(last) = batch.last() else { break };
+        after = Some((Plan::key(order.0, last), last.id.clone()));
+        for stored in Test::new(None).passing(tx, call, kind, batch)? {
+            if skip > 0 {
+                skip -= 1;
+            } else {
+                rows.push(stored);
+            }
+        }
+        if rows.len() > count {
+            break;
+        }
+    }
+    let more = rows.len() > count;
+    rows.truncate(count);
+    let next = plan.next(order.0, &rows, more);
+    Ok(Page { total: Some(total), rows, next })
 }
 
 fn total(tx: &mut Tx<'_>, tenant: &TenantId, kind: Kind) -> Result<u64, EngineError> {
@@ -310,7 +377,7 @@ fn sorted_page(
     start: Start,
     count: usize,
 ) -> Result<Page, EngineError> {
-    let mut found = matching(tx, call, plan)?;
+    let (mut found, mut kept) = matching(tx, call, plan)?;
     found.sort();
     if plan.query.descending {
         found.reverse();
@@ -331,7 +398,10 @@ fn sorted_page(
         let key = rank.1.as_ref().map(SortKey::to_text).unwrap_or_default();
         Cursor::new(&key, id.clone(), &plan.fingerprint)
     });
-    let rows = resource::get_many(tx, &call.caller.tenant, plan.kind, &ids)?;
+    let rows = match ids.iter().map(|id| kept.remove(id)).collect() {
+        Some(rows) => rows,
+        None => resource::get_many(tx, &call.caller.tenant, plan.kind, &ids)?,
+    };
     Ok(Page { total: Some(found.len() as u64), rows, next })
 }
 
@@ -346,9 +416,9 @@ fn last_given(plan: &Plan<'_>, found: &[(Rank, String)], cursor: Cursor) -> (Ran
     })
 }
 
-/// Key and id of everything that matches.
-fn matching(tx: &mut Tx<'_>, call: &Call, plan: &Plan<'_>) -> Result<Vec<(Rank, String)>, EngineError> {
-    let mut found = vec![];
+/// Key and id of everything that matches, and the first resources themselves: mostly that is all that was asked for.
+fn matching(tx: &mut Tx<'_>, call: &Call, plan: &Plan<'_>) -> Result<Matching, EngineError> {
+    let (mut found, mut kept) = (vec![], BTreeMap::new());
     let mut take = |stored: Stored| -> Result<bool, EngineError> {
         if found.len() >= SORT_MAX {
             return Err(ScimError::new(
@@ -358,7 +428,10 @@ fn matching(tx: &mut Tx<'_>, call: &Call, plan: &Plan<'_>) -> Result<Vec<(Rank, 
             )
             .into());
         }
-        found.push((rank(call, plan, &stored), stored.id));
+        found.push((rank(call, plan, &stored), stored.id.clone()));
+        if kept.len() < KEPT {
+            kept.insert(stored.id.clone(), stored);
+        }
         Ok(true)
     };
     let candidates = match &plan.filter {
@@ -378,8 +451,10 @@ fn matching(tx: &mut Tx<'_>, call: &Call, plan: &Plan<'_>) -> Result<Vec<(Rank, 
             }
         }
     }
-    Ok(found)
+    Ok((found, kept))
 }
+
+type Matching = (Vec<(Rank, String)>, BTreeMap<String, Stored>);
 
 /// What a resource is sorted by; without `sortBy` the id alone decides.
 type Rank = (bool, Option<SortKey>);
@@ -387,7 +462,7 @@ type Rank = (bool, Option<SortKey>);
 fn rank(call: &Call, plan: &Plan<'_>, stored: &Stored) -> Rank {
     let Some(path) = &plan.query.sort_by else { return (false, None) };
     let (whole, _) = render::assemble(call, plan.kind, stored.clone(), &[], vec![], "");
-    let key = sort_key(type_of(plan.kind), path, &whole);
+    let key = sort_key(call.type_of(plan.kind), path, &whole);
     // RFC 7644 section 3.4.2.3: without a value last when ascending, first when descending.
     (key.is_none(), key)
 }

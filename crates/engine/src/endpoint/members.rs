@@ -10,9 +10,13 @@ use serde_json::{Value, json};
 use store::Tx;
 use store::repo::{group, member, user};
 
-use super::reply::Note;
-use super::{Call, Kind, type_of};
+use super::{Call, Kind};
 use crate::EngineError;
+
+/// Members that the selections of one request look at before a further selection is refused.
+const LOOKS_MAX: usize = 50_000;
+/// Ids that are looked up at once: the first one that nobody was ever given ends the request.
+const KNOWN_AT_ONCE: usize = 500;
 
 /// The members that a request leaves, told as differences where that is possible.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub(super) struct Edits {
     remove: BTreeSet<String>,
     /// A selection was made among the present members.
     selected: bool,
+    /// How many members the selections have looked at.
+    looks: usize,
 }
 
 impl Edits {
@@ -63,8 +69,8 @@ impl Edits {
             Some(path) => (path.filter.as_ref(), path.sub.as_deref()),
             None => (None, None),
         };
-        if sub.is_some_and(|sub| !sub.eq_ignore_ascii_case("value")) {
-            return self.check_sub(operation);
+        if let Some(sub) = sub.filter(|sub| !sub.eq_ignore_ascii_case("value")) {
+            return check_sub(sub);
         }
         let value = operation.value.as_ref().unwrap_or(&Value::Null);
         match (operation.op, filter) {
@@ -75,9 +81,12 @@ impl Edits {
                 )
                 .into());
             }
-            (PatchOp::Replace, None) => *self = Self { selected: self.selected, ..Self::exactly(value)? },
+            (PatchOp::Replace, None) => {
+                *self = Self { selected: self.selected, looks: self.looks, ..Self::exactly(value)? }
+            }
             (PatchOp::Remove, None) if value.is_null() => {
-                *self = Self { from_nobody: true, selected: self.selected, ..Self::default() }
+                *self =
+                    Self { from_nobody: true, selected: self.selected, looks: self.looks, ..Self::default() }
             }
             (PatchOp::Remove, None) => self.take_out(ids(value)?),
             (PatchOp::Remove, Some(filter)) => match named(filter) {
@@ -88,18 +97,6 @@ impl Edits {
         Ok(())
     }
 
-    /// `display` and `type` of a member follow from the member: what is said about them is no change.
-    fn check_sub(&self, operation: &PatchOperation) -> Result<(), EngineError> {
-        let known =
-            operation.path.as_ref().and_then(|path| path.sub.as_deref()).is_some_and(|sub| {
-                ["display", "type", "$ref"].iter().any(|name| name.eq_ignore_ascii_case(sub))
-            });
-        if known {
-            return Ok(());
-        }
-        Err(ScimError::invalid_path("members have value, type, display and $ref").into())
-    }
-
     /// A selection by anything but an id needs the members as they are at this point.
     fn remove_matching(
         &mut self,
@@ -108,20 +105,28 @@ impl Edits {
         group: &str,
         filter: &Filter,
     ) -> Result<(), EngineError> {
-        let members = type_of(Kind::Group)
+        let members = call
+            .type_of(Kind::Group)
             .top_level("members")
             .map(|attribute| scim::AttrPath::attribute(attribute.name.clone()))
             .ok_or_else(|| ScimError::invalid_path("groups have no members"))?;
         let selection = Filter::ValuePath { path: members, filter: Box::new(filter.clone()) };
-        selection.check(type_of(Kind::Group)).map_err(|error| ScimError::invalid_path(error.detail))?;
+        selection.check(call.type_of(Kind::Group)).map_err(|error| ScimError::invalid_path(error.detail))?;
+        if self.looks > LOOKS_MAX {
+            let detail =
+                "the operations look through the members too often; use fewer operations, or value eq";
+            return Err(ScimError::new(413, None, detail).into());
+        }
         let present = if self.from_nobody { vec![] } else { super::render::members_of(tx, call, group)? };
         self.selected = true;
+        self.looks += present.len() + self.add.len();
         let mut chosen = BTreeSet::new();
         let added = self.add.iter().map(|id| json!({"value": id}));
+        let mut one = json!({"members": [null]});
         for element in present.into_iter().chain(added) {
-            let Some(id) = element.get("value").and_then(Value::as_str).map(str::to_owned) else { continue };
-            if selection.matches(type_of(Kind::Group), &json!({"members": [element]})) {
-                chosen.insert(id);
+            one["members"][0] = element;
+            if selection.matches(call.type_of(Kind::Group), &one) {
+                chosen.extend(one["members"][0]["value"].as_str().map(str::to_owned));
             }
         }
         self.take_out(chosen);
@@ -135,23 +140,29 @@ impl Edits {
         tx: &mut Tx<'_>,
         call: &Call,
         group: &str,
-    ) -> Result<(Vec<Change>, Vec<Note>), EngineError> {
+    ) -> Result<Vec<Change>, EngineError> {
         let target = GroupId::new(group);
         let (mut add, mut remove) = (self.add, self.remove);
         if self.from_nobody {
             let present: BTreeSet<String> =
                 member::rows_of(tx, &call.caller.tenant, &target)?.into_iter().collect();
             remove = present.difference(&add).cloned().collect();
-            add = add.difference(&present).cloned().collect();
+            add.retain(|id| !present.contains(id));
         }
-        let known = Known::load(tx, call, add.iter().chain(&remove))?;
-        let (mut changes, mut notes) = (vec![], vec![]);
+        let mut known = Known::default();
+        for some in add.iter().collect::<Vec<_>>().chunks(KNOWN_AT_ONCE) {
+            known.load(tx, call, some)?;
+            if let Some(id) = some.iter().find(|id| known.of(id).is_none()) {
+                return Err(unknown(id).into());
+            }
+        }
+        known.load(tx, call, &remove.iter().collect::<Vec<_>>())?;
+        let mut changes = vec![];
         for id in &add {
             let group = target.clone();
             match known.of(id) {
                 Some((member, false)) => changes.push(Change::AddMember { group, member }),
                 Some((member, true)) if call.caller.dialect() != Dialect::Strict => {
-                    notes.push(Note::Parked { group: group.to_string(), member: id.clone() });
                     changes.push(Change::ParkMember { group, member });
                 }
                 _ => return Err(unknown(id).into()),
@@ -159,8 +170,16 @@ impl Edits {
         }
         let gone = remove.iter().filter_map(|id| known.of(id));
         changes.extend(gone.map(|(member, _)| Change::RemoveMember { group: target.clone(), member }));
-        Ok((changes, notes))
+        Ok(changes)
     }
+}
+
+/// `display` and `type` of a member follow from the member: what is said about them is no change.
+fn check_sub(sub: &str) -> Result<(), EngineError> {
+    if ["display", "type", "$ref"].iter().any(|name| name.eq_ignore_ascii_case(sub)) {
+        return Ok(());
+    }
+    Err(ScimError::invalid_path("members have value, type, display and $ref").into())
 }
 
 fn unknown(id: &str) -> ScimError {
@@ -170,26 +189,21 @@ fn unknown(id: &str) -> ScimError {
 }
 
 /// Which of the ids are users or groups, and whether they are deleted.
+#[derive(Default)]
 struct Known(BTreeMap<String, (Member, bool)>);
 
 impl Known {
-    fn load<'a>(
-        tx: &mut Tx<'_>,
-        call: &Call,
-        ids: impl Iterator<Item = &'a String>,
-    ) -> Result<Self, EngineError> {
-        let ids: Vec<&String> = ids.collect();
+    fn load(&mut self, tx: &mut Tx<'_>, call: &Call, ids: &[&String]) -> Result<(), EngineError> {
         let users: Vec<UserId> = ids.iter().map(|id| UserId::new(id.as_str())).collect();
-        let mut known: BTreeMap<String, (Member, bool)> = user::versions(tx, &call.caller.tenant, &users)?
-            .into_iter()
-            .map(|(id, _, deleted)| (id.to_string(), (Member::User(id), deleted)))
-            .collect();
-        let rest: Vec<GroupId> =
-            ids.iter().filter(|id| !known.contains_key(**id)).map(|id| GroupId::new(id.as_str())).collect();
-        for (id, _, deleted) in group::versions(tx, &call.caller.tenant, &rest)? {
-            known.insert(id.to_string(), (Member::Group(id), deleted));
+        for (id, _, deleted) in user::versions(tx, &call.caller.tenant, &users)? {
+            self.0.insert(id.to_string(), (Member::User(id), deleted));
         }
-        Ok(Self(known))
+        let rest: Vec<GroupId> =
+            ids.iter().filter(|id| !self.0.contains_key(**id)).map(|id| GroupId::new(id.as_str())).collect();
+        for (id, _, deleted) in group::versions(tx, &call.caller.tenant, &rest)? {
+            self.0.insert(id.to_string(), (Member::Group(id), deleted));
+        }
+        Ok(())
     }
 
     fn of(&self, id: &str) -> Option<(Member, bool)> {

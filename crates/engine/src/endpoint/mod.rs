@@ -5,6 +5,7 @@
 
 mod bulk;
 mod cursor;
+mod departure;
 mod groups;
 mod list;
 mod members;
@@ -13,6 +14,7 @@ mod policy;
 mod reindex;
 mod render;
 mod reply;
+mod required;
 mod scan;
 mod settle;
 mod users;
@@ -20,15 +22,16 @@ mod users;
 use std::sync::Arc;
 
 use domain::connection::ConnectionSettings;
-use domain::ids::{TenantId, UserId};
+use domain::ids::{ConnectionId, TenantId, UserId};
 use scim::dialect::{Dialect, Tolerated};
 use scim::query::{ListQuery, Projection};
 use scim::{ResourceType, ScimError};
 use serde_json::Value;
-use store::Tx;
+use store::repo::member;
 pub use store::repo::resource::Kind;
+use store::{Reading, Tx};
 
-use crate::directory::resource::{group_type, user_type};
+use crate::schemas::ResourceTypes;
 use crate::{Context, Engine, EngineError};
 
 pub use reindex::reindex;
@@ -36,12 +39,17 @@ pub use reply::{Note, Object, Reply, scim_error, with_trace};
 
 /// Bulk operations in one request at most.
 pub const MAX_BULK_OPERATIONS: usize = 1_000;
-/// Bytes of a request's body at most.
+/// Bytes of a body at most that holds one user, or a search.
+pub const MAX_USER_BYTES: usize = 256 * 1024;
+/// Bytes of any other request's body at most: a group has many members.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Resources of one page at most.
 pub const MAX_PAGE: u64 = 500;
 /// Resources of a page if the request names no number.
 pub const DEFAULT_PAGE: u64 = 100;
+
+/// Members of a group that is read where requests are answered.
+const SHORT_GROUP: i64 = 500;
 
 /// Who sends a request, and how the answers are to be written.
 #[derive(Clone, Debug)]
@@ -62,6 +70,8 @@ pub struct Caller {
     pub me: Option<UserId>,
     /// The SCIM base URL, without a slash at its end.
     pub base: Arc<str>,
+    /// What users and groups of the tenant may contain: see [`Engine::types_at`].
+    pub types: Arc<ResourceTypes>,
 }
 
 /// One request, its path and query read.
@@ -110,16 +120,30 @@ impl Caller {
 
 /// Carries out a request. The trace joins the answer, the SCIM log and the audit log.
 pub async fn handle(engine: &Engine, caller: &Caller, request: Request, trace: &str) -> Reply {
+    handle_in(engine, engine.store.reading(), caller, request, trace).await
+}
+
+/// [`handle`] of a request for which something was read already: what it reads itself is as old as that.
+pub async fn handle_in(
+    engine: &Engine,
+    mut reading: Reading,
+    caller: &Caller,
+    request: Request,
+    trace: &str,
+) -> Reply {
+    if request.operation.writes() {
+        reading.end();
+    }
     if caller.read_only && request.operation.writes() {
         return Reply::from(ScimError::new(403, None, "this token may only read (scope scim:read)"));
     }
     let call = Call { caller: caller.clone(), trace: trace.to_owned() };
     let done = match request.operation {
         Operation::Bulk(ref body) => return bulk::run(engine, &call, body).await,
-        Operation::List(kind, ref query) => list::run(engine, &call, kind, query).await,
+        Operation::List(kind, ref query) => list::run(engine, reading, &call, kind, query).await,
         Operation::Get(kind, ref id) => {
-            let (call, id, request) = (call, id.clone(), request.clone());
-            engine.read(move |tx| get(tx, &call, kind, &id, &request)).await
+            let id = id.clone();
+            get_one(engine, reading, call, request, kind, id).await
         }
         _ => write(engine, &call, request).await,
     };
@@ -140,24 +164,15 @@ impl Call {
         context.trace.clone_from(&self.trace);
         context
     }
-}
 
-/// The types that the endpoint serves, as it publishes them. What a member is called follows from the member: a client that
-/// sends a `display` is understood, and told here that it sets nothing.
-pub fn resource_types() -> [ResourceType; 2] {
-    let mut group = type_of(Kind::Group).clone();
-    let parts = group.schema.attributes.iter_mut().flat_map(|attribute| &mut attribute.sub_attributes);
-    for display in parts.filter(|part| part.name == "display") {
-        display.mutability = scim::Mutability::ReadOnly;
+    /// The connection; none for a token of the tenant itself.
+    fn connection(&self) -> Option<ConnectionId> {
+        Some(self.caller.connection.as_str()).filter(|id| !id.is_empty()).map(ConnectionId::new)
     }
-    [type_of(Kind::User).clone(), group]
-}
 
-/// The schema of a kind.
-fn type_of(kind: Kind) -> &'static ResourceType {
-    match kind {
-        Kind::User => user_type(),
-        Kind::Group => group_type(),
+    /// The schema of a kind.
+    fn type_of(&self, kind: Kind) -> &ResourceType {
+        self.caller.types.of(kind)
     }
 }
 
@@ -173,7 +188,7 @@ async fn write(engine: &Engine, call: &Call, request: Request) -> Result<Reply, 
     engine.store.change(body).await
 }
 
-/// A write whose body is read and normalised: what is left needs the directory.
+/// A write whose body is read and normalised, and not in the request any more: what is left needs the directory.
 struct Prepared {
     request: Request,
     action: Action,
@@ -188,19 +203,22 @@ enum Action {
 }
 
 impl Prepared {
-    fn new(call: &Call, request: Request) -> Result<Self, EngineError> {
+    fn new(call: &Call, mut request: Request) -> Result<Self, EngineError> {
         let dialect = call.caller.dialect();
-        let (action, tolerated) = match &request.operation {
+        let (action, tolerated) = match &mut request.operation {
             Operation::Create(kind, body) => {
-                let (doc, tolerated) = scim::dialect::normalise_resource(type_of(*kind), dialect, body)?;
+                let body = std::mem::take(body);
+                let (doc, tolerated) = scim::dialect::take_resource(call.type_of(*kind), dialect, body)?;
                 (Action::Create(*kind, doc), tolerated)
             }
             Operation::Replace(kind, id, body) => {
-                let (doc, tolerated) = scim::dialect::normalise_resource(type_of(*kind), dialect, body)?;
+                let body = std::mem::take(body);
+                let (doc, tolerated) = scim::dialect::take_resource(call.type_of(*kind), dialect, body)?;
                 (Action::Replace(*kind, id.clone(), doc), tolerated)
             }
             Operation::Patch(kind, id, body) => {
-                let (patch, tolerated) = scim::dialect::normalise_patch(type_of(*kind), dialect, body)?;
+                let body = std::mem::take(body);
+                let (patch, tolerated) = scim::dialect::take_patch(call.type_of(*kind), dialect, body)?;
                 (Action::Patch(*kind, id.clone(), patch), tolerated)
             }
             Operation::Delete(kind, id) => (Action::Delete(*kind, id.clone()), vec![]),
@@ -228,11 +246,35 @@ impl Prepared {
     }
 }
 
+/// A large group is read on a thread of its own, so that others are answered meanwhile.
+async fn get_one(
+    engine: &Engine,
+    mut reading: Reading,
+    call: Call,
+    request: Request,
+    kind: Kind,
+    id: String,
+) -> Result<Reply, EngineError> {
+    let tenant = call.caller.tenant.clone();
+    let members = kind == Kind::Group && request.projection.wants(call.type_of(kind), "members");
+    let long = members && {
+        let (tenant, group) = (tenant.clone(), domain::ids::GroupId::new(id.as_str()));
+        reading.read(move |tx| member::more_than(tx, &tenant, &group, SHORT_GROUP)).await?
+    };
+    let body = move |tx: &mut Tx<'_>| get(tx, &call, kind, &id, &request);
+    if !long {
+        return reading.read(body).await;
+    }
+    reading.end();
+    engine.store.read_long(tenant.as_str(), body).await
+}
+
 fn get(tx: &mut Tx<'_>, call: &Call, kind: Kind, id: &str, request: &Request) -> Result<Reply, EngineError> {
     let stored = render::live(tx, call, kind, id)?;
     let shown = render::one(tx, call, kind, stored, &request.projection)?;
     if request.if_none_match.as_deref().is_some_and(|header| scim::etag::matches(header, &shown.etag)) {
-        return Ok(Reply { status: 304, body: None, etag: Some(shown.etag), ..Reply::default() });
+        let unchanged = Reply::resource(304, shown);
+        return Ok(Reply { body: None, location: None, object: None, ..unchanged });
     }
     Ok(Reply::resource(200, shown))
 }
@@ -246,9 +288,11 @@ fn delete(
     id: &str,
 ) -> Result<Reply, EngineError> {
     use domain::directory::Change;
-    let stored = render::live(tx, call, kind, id)?;
+    let stored = render::for_write(tx, call, kind, id, request)?;
     let object = Object::of(kind, &stored);
-    render::check_if_match(tx, call, kind, &stored, request)?;
+    if kind == Kind::User && departure::depart(tx, call, ctx, &stored)? {
+        return Ok(Reply { status: 204, object: Some(object), ..Reply::default() });
+    }
     let change = match kind {
         Kind::User => Change::DeleteUser { id: UserId::new(id) },
         Kind::Group => Change::DeleteGroup { id: domain::ids::GroupId::new(id) },

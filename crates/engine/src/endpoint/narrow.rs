@@ -7,7 +7,7 @@ use scim::{CompareOp, Filter, Literal, urn};
 use store::Tx;
 use store::repo::{group, lookup, member, resource, user};
 
-use super::{Call, Kind};
+use super::{Call, Kind, departure};
 use crate::EngineError;
 
 /// More candidates than this are not collected: reading everything in order is cheaper then.
@@ -60,15 +60,19 @@ pub(super) fn narrow(
 
 /// Whether a term names a key that few resources have.
 pub(super) fn is_key(term: &Filter) -> bool {
+    let core = |path: &scim::AttrPath| {
+        let urn = path.urn.as_deref();
+        urn.is_none_or(|name| [urn::USER, urn::GROUP].iter().any(|core| name.eq_ignore_ascii_case(core)))
+    };
     match term {
-        Filter::Compare { path, op: CompareOp::Eq, value: Literal::String(_) } => {
+        Filter::Compare { path, op: CompareOp::Eq, value: Literal::String(_) } if core(path) => {
             let name = path.attr.to_ascii_lowercase();
             match path.sub.as_deref() {
                 None => ["id", "username", "externalid", "emails"].contains(&name.as_str()),
                 Some(sub) => name == "emails" && sub.eq_ignore_ascii_case("value"),
             }
         }
-        Filter::ValuePath { path, filter } => {
+        Filter::ValuePath { path, filter } if core(path) => {
             path.attr.eq_ignore_ascii_case("emails") && value_inside(filter).is_some()
         }
         _ => false,
@@ -148,9 +152,7 @@ fn equal(
     let one = |id: Option<String>| Some(Hit { ids: id.into_iter().collect(), decides: false });
     Ok(match (kind, name) {
         (_, "id") => one(Some(text.to_owned())),
-        (Kind::User, "username") => {
-            one(user::find_by_user_name(tx, tenant, text)?.map(|found| found.id.to_string()))
-        }
+        (Kind::User, "username") => one(user::id_of_user_name(tx, tenant, text)?.map(|id| id.to_string())),
         (Kind::User, "externalid") => {
             one(user::find_by_external_id(tx, tenant, text)?.map(|found| found.id.to_string()))
         }
@@ -164,6 +166,7 @@ fn equal(
         }
         (Kind::Group, "members" | "members.value") => {
             let live = matches!(resource::ever(tx, tenant, text)?, Some((_, None)));
+            let live = live && !departure::hides(tx, call, text)?;
             let groups = if live { member::groups_of(tx, tenant, text)? } else { vec![] };
             Some(Hit { ids: groups.iter().map(ToString::to_string).collect(), decides: true })
         }

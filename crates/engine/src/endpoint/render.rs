@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use scim::ScimError;
 use scim::datetime::rfc3339;
+use scim::dialect::Tolerated;
 use scim::query::Projection;
+use scim::{PatchRequest, ScimError};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use store::Tx;
@@ -12,7 +13,7 @@ use store::repo::member::{self, Containing};
 use store::repo::resource::{self, Kind, Stored};
 
 use super::reply::Object;
-use super::{Call, Request, type_of};
+use super::{Call, Request, departure};
 use crate::EngineError;
 
 /// Members that are read from the database at once.
@@ -28,8 +29,41 @@ pub(super) struct Shown {
 
 /// The object of that id; 404 if there is none or it was deleted (RFC 7644 section 3.6).
 pub(super) fn live(tx: &mut Tx<'_>, call: &Call, kind: Kind, id: &str) -> Result<Stored, EngineError> {
-    let found = resource::get(tx, &call.caller.tenant, kind, id)?;
-    found.filter(|stored| stored.deleted_ms.is_none()).ok_or_else(|| not_found(kind, id))
+    let found = resource::get(tx, &call.caller.tenant, kind, id)?.filter(|found| found.deleted_ms.is_none());
+    let found = found.ok_or_else(|| not_found(kind, id))?;
+    if departure::hidden(tx, call, kind, &found)? { Err(not_found(kind, id)) } else { Ok(found) }
+}
+
+/// [`live`] for a write: 412 if the client names another version than the present one.
+pub(super) fn for_write(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    kind: Kind,
+    id: &str,
+    request: &Request,
+) -> Result<Stored, EngineError> {
+    let stored = live(tx, call, kind, id)?;
+    check_if_match(tx, call, kind, &stored, request)?;
+    Ok(stored)
+}
+
+/// The document after a PATCH. The id is there while it is carried out: a client may repeat it.
+pub(super) fn patched(
+    call: &Call,
+    kind: Kind,
+    stored: &Stored,
+    patch: &PatchRequest,
+) -> Result<(Value, Vec<Tolerated>), EngineError> {
+    let mut doc = stored.doc.clone();
+    if let Some(fields) = doc.as_object_mut() {
+        fields.insert("id".to_owned(), Value::String(stored.id.clone()));
+    }
+    let (mut doc, tolerated) =
+        scim::dialect::apply_patch(call.type_of(kind), call.caller.dialect(), &doc, patch)?;
+    if let Some(fields) = doc.as_object_mut() {
+        fields.remove("id");
+    }
+    Ok((doc, tolerated))
 }
 
 /// The error for an id that names nothing.
@@ -49,6 +83,17 @@ pub(super) fn one(
     show(tx, call, kind, stored, &groups, projection)
 }
 
+/// One resource that nothing contains: it was just made.
+pub(super) fn alone(
+    tx: &mut Tx<'_>,
+    call: &Call,
+    kind: Kind,
+    stored: Stored,
+    projection: &Projection,
+) -> Result<Shown, EngineError> {
+    show(tx, call, kind, stored, &BTreeMap::new(), projection)
+}
+
 /// The resources of a page, in their order.
 pub(super) fn many(
     tx: &mut Tx<'_>,
@@ -66,7 +111,7 @@ pub(super) fn many(
 }
 
 /// Refuses with 412 if the client's version is not the present one (RFC 7644 section 3.14).
-pub(super) fn check_if_match(
+fn check_if_match(
     tx: &mut Tx<'_>,
     call: &Call,
     kind: Kind,
@@ -112,14 +157,14 @@ fn show(
     let groups = groups.get(&stored.id).map_or(&[][..], Vec::as_slice);
     let object = Object::of(kind, &stored);
     let etag = etag(&stored, groups);
-    let members = if kind == Kind::Group && projection.wants(type_of(kind), "members") {
+    let members = if kind == Kind::Group && projection.wants(call.type_of(kind), "members") {
         members_of(tx, call, &stored.id)?
     } else {
         vec![]
     };
     let (body, location) = assemble(call, kind, stored, groups, members, &etag);
     let paths = (&projection.attributes, &projection.excluded);
-    let body = scim::project(type_of(kind), &body, paths.0, paths.1);
+    let body = scim::into_projection(call.type_of(kind), body, paths.0, paths.1);
     Ok(Shown { body, etag, location, object })
 }
 
@@ -132,7 +177,7 @@ pub(super) fn assemble(
     members: Vec<Value>,
     etag: &str,
 ) -> (Value, String) {
-    let (name, endpoint) = (&type_of(kind).name, &type_of(kind).endpoint);
+    let (name, endpoint) = (&call.type_of(kind).name, &call.type_of(kind).endpoint);
     let base = &call.caller.base;
     let location = format!("{base}{endpoint}/{}", stored.id);
     let mut object = match stored.doc {
@@ -170,22 +215,25 @@ fn group_reference(base: &str, group: &Containing) -> Value {
     })
 }
 
-/// The direct members of a group that are not deleted.
+/// The direct members of a group that are not deleted, as the caller sees them.
 pub(super) fn members_of(tx: &mut Tx<'_>, call: &Call, group: &str) -> Result<Vec<Value>, EngineError> {
     let (base, group) = (&call.caller.base, domain::ids::GroupId::new(group));
     let mut out: Vec<Value> = vec![];
     let mut after = String::new();
     loop {
-        let page = member::direct(tx, &call.caller.tenant, &group, &after, MEMBER_PAGE)?;
-        let Some(last) = page.last() else { return Ok(out) };
+        let page = member::direct_departed(tx, &call.caller.tenant, &group, &after, MEMBER_PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(out) };
         last.id().clone_into(&mut after);
-        out.extend(page.iter().map(|member| {
+        for (member, departed) in page {
+            if departed && departure::hides(tx, call, member.id())? {
+                continue;
+            }
             let (endpoint, kind) = match member {
                 domain::directory::Member::User(_) => ("Users", "User"),
                 domain::directory::Member::Group(_) => ("Groups", "Group"),
             };
-            json!({"value": member.id(), "$ref": format!("{base}/{endpoint}/{}", member.id()), "type": kind})
-        }));
+            out.push(json!({"value": member.id(), "$ref": format!("{base}/{endpoint}/{}", member.id()), "type": kind}));
+        }
     }
 }
 

@@ -9,6 +9,9 @@ use store::repo::resource::{Kind, Stored};
 use super::render::Shown;
 use crate::EngineError;
 
+/// Characters of an error's detail at most: it may quote what was sent.
+const DETAIL_MAX: usize = 1_000;
+
 /// An answer, still without HTTP.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reply {
@@ -26,6 +29,8 @@ pub struct Reply {
     pub object: Option<Object>,
     /// The error that the body shows.
     pub error: Option<ScimError>,
+    /// Ids of users that the request named and found: whoever sent it still knows them.
+    pub confirmed: Vec<String>,
     /// What was done or found beside the answer, for findings.
     pub notes: Vec<Note>,
 }
@@ -44,29 +49,10 @@ pub struct Object {
 /// Something that an admin should know although the request was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A membership of this deleted object was parked.
-    Parked {
-        /// The group.
-        group: String,
-        /// The deleted member.
-        member: String,
-    },
-    /// The request names an id that was given once and deleted.
-    Deleted {
-        /// The id.
-        id: String,
-    },
     /// There was no seat for what was asked.
     NoSeat {
         /// Seats that it needs.
         asked: i64,
-    },
-    /// A new object carries the externalId of one that was deleted.
-    ReturnedAsNew {
-        /// The new id.
-        id: String,
-        /// The deleted id.
-        before: String,
     },
 }
 
@@ -94,8 +80,10 @@ impl Reply {
 
     /// An answer with a resource.
     pub(super) fn resource(status: u16, shown: Shown) -> Self {
+        let confirmed = (shown.object.kind == Kind::User).then(|| shown.object.id.clone());
         Self {
             status,
+            confirmed: confirmed.into_iter().collect(),
             etag: Some(shown.etag),
             location: Some(shown.location),
             body: Some(shown.body),
@@ -106,7 +94,10 @@ impl Reply {
 }
 
 impl From<ScimError> for Reply {
-    fn from(error: ScimError) -> Self {
+    fn from(mut error: ScimError) -> Self {
+        if error.detail.chars().count() > DETAIL_MAX {
+            error.detail = error.detail.chars().take(DETAIL_MAX).chain(['…']).collect();
+        }
         Self { status: error.status, body: Some(error.to_json()), error: Some(error), ..Self::default() }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use store::Tx;
 use store::repo::resource::{self, Stored};
 
-use super::{Call, Kind, render, type_of};
+use super::{Call, Kind, departure, render};
 use crate::EngineError;
 
 /// Rows read at once.
@@ -43,8 +43,9 @@ impl<'f> Test<'f> {
         kind: Kind,
         batch: Vec<Stored>,
     ) -> Result<Vec<Stored>, EngineError> {
+        let batch = seen(tx, call, kind, batch)?;
         let Some(filter) = self.filter else { return Ok(batch) };
-        let rt = type_of(kind);
+        let rt = call.type_of(kind);
         if !self.rendered {
             return Ok(batch.into_iter().filter(|stored| filter.matches(rt, &stored.doc)).collect());
         }
@@ -67,6 +68,20 @@ impl<'f> Test<'f> {
         }
         Ok(out)
     }
+}
+
+/// What the caller sees of a batch.
+fn seen(tx: &mut Tx<'_>, call: &Call, kind: Kind, batch: Vec<Stored>) -> Result<Vec<Stored>, EngineError> {
+    if batch.iter().all(|stored| !stored.departed) {
+        return Ok(batch);
+    }
+    let mut out = Vec::with_capacity(batch.len());
+    for stored in batch {
+        if !departure::hidden(tx, call, kind, &stored)? {
+            out.push(stored);
+        }
+    }
+    Ok(out)
 }
 
 /// Walks over everything after an id that passes, in the order of ids, until `take` says stop.

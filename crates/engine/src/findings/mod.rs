@@ -29,15 +29,15 @@ const OPEN_MAX: i64 = 5_000;
 type Whose = (TenantId, ConnectionId);
 
 /// Judges requests that were answered: opens and closes tasks of their connections. Give every request of a while at once,
-/// with its bodies; most show nothing and cost nothing but the note that the connection is alive.
-pub async fn observe(engine: &Engine, exchanges: &[Exchange]) -> Result<(), EngineError> {
+/// with what was sent; most show nothing and cost nothing but the note that the connection is alive.
+pub async fn observe(engine: &Engine, exchanges: Vec<Exchange>) -> Result<(), EngineError> {
     let mut batches: BTreeMap<Whose, Batch> = BTreeMap::new();
-    for exchange in exchanges.iter().filter(|exchange| !exchange.connection.is_empty()) {
+    for exchange in exchanges.into_iter().filter(|exchange| !exchange.connection.is_empty()) {
         let whose = (exchange.tenant.clone(), ConnectionId::new(exchange.connection.as_str()));
         let batch = batches.entry(whose).or_default();
         batch.calls.push(exchange.at_ms);
-        if tells(exchange) {
-            batch.telling.push(exchange.clone());
+        if tells(&exchange) {
+            batch.telling.push(exchange);
         }
     }
     for ((tenant, id), batch) in batches {

@@ -177,6 +177,10 @@ fn is_over(
             }
             Ok(true)
         }
+        Cause::GroupRequired => {
+            let found = user::get(tx, tenant, &UserId::new(id))?;
+            Ok(found.is_none_or(|user| user.active || user.deleted_ms.is_some()))
+        }
         _ => Ok(false),
     }
 }

@@ -25,6 +25,9 @@ use crate::error::EngineError;
 /// Priority of groups whose memberships were woken: after all users, so that they go out together.
 const GROUPS: i64 = 9;
 
+/// How soon a group looks again whose place may have become free while it looked.
+const PLACE_FREED_MS: i64 = 1_000;
+
 /// Groups whose memberships were woken by accounts: marked once, however many accounts one transaction records.
 #[derive(Default)]
 pub(super) struct Woken {
@@ -89,7 +92,8 @@ pub(super) fn settle_one(
         settle_edges(tx, context, app_id, group, settlement)?;
     }
     release_unused_keys(tx, context, app_id, subject, settlement, &before)?;
-    let finding = conflict.as_ref().or(settlement.finding.as_ref());
+    let freed = place_freed(tx, context, app_id, subject, settlement)?;
+    let finding = conflict.as_ref().or(settlement.finding.as_ref()).filter(|_| !freed);
     let mut keep = finding.map(|finding| finding.cause);
     if let Some(finding) = finding {
         let id = TaskId::new(context.ids.uuid());
@@ -103,12 +107,13 @@ pub(super) fn settle_one(
     if let Some(group) = group_of(subject) {
         retry_young_members(tx, context, app, group, settlement)?;
     }
-    if !settlement.verify_users.is_empty() {
-        let users: Vec<Subject> = settlement.verify_users.iter().cloned().map(Subject::User).collect();
-        let touch = Touch { wave: &context.wave, priority: 5, now_ms: context.now_ms, verify: true };
-        mark::touch(tx, &context.tenant, app_id, &users, &touch)?;
-    }
-    let mut after = if conflict.is_some() { &After::Park } else { &settlement.after };
+    verify_users(tx, context, app_id, settlement)?;
+    let look_soon = After::Later { due_ms: context.now_ms + PLACE_FREED_MS, failed: false, verify: false };
+    let mut after = match (&conflict, freed) {
+        (_, true) => &look_soon,
+        (Some(_), false) => &After::Park,
+        (None, false) => &settlement.after,
+    };
     if let (Some(group), true) = (group_of(subject), settlement.verified)
         && edge::recheck(tx, &context.tenant, app_id, group, settlement.planned_ms)? > 0
     {
@@ -140,6 +145,37 @@ pub(super) fn settle_one(
         lane::not_before(tx, &context.tenant, app_id, context.now_ms.saturating_add(pause_ms))?;
     }
     Ok(true)
+}
+
+/// Whether a group found its place in the app taken while another group was leaving one. That group has woken whom it found
+/// parked, which this one was not yet.
+fn place_freed(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    app_id: &AppId,
+    subject: &Subject,
+    settlement: &Settlement,
+) -> Result<bool, EngineError> {
+    let blocked = settlement.finding.as_ref().is_some_and(|found| found.cause == Cause::MatchForeign);
+    if !blocked || group_of(subject).is_none() {
+        return Ok(false);
+    }
+    Ok(link::group_left_since(tx, &context.tenant, app_id, settlement.planned_ms)?)
+}
+
+/// Users of whom the outcome leaves doubt are looked at again.
+fn verify_users(
+    tx: &mut Tx<'_>,
+    context: &Context,
+    app_id: &AppId,
+    settlement: &Settlement,
+) -> Result<(), EngineError> {
+    if settlement.verify_users.is_empty() {
+        return Ok(());
+    }
+    let users: Vec<Subject> = settlement.verify_users.iter().cloned().map(Subject::User).collect();
+    let touch = Touch { wave: &context.wave, priority: 5, now_ms: context.now_ms, verify: true };
+    Ok(mark::touch(tx, &context.tenant, app_id, &users, &touch)?)
 }
 
 fn is_applied(settlement: &Settlement) -> bool {

@@ -6,6 +6,7 @@ use domain::ids::{IdSource, TenantId};
 use serde_json::json;
 use store::Tx;
 
+use super::Input;
 use super::problem::Problems;
 use super::table::Table;
 use crate::EngineError;
@@ -44,11 +45,11 @@ impl<R> Default for Compared<R> {
 pub(super) fn compare<R: Resource>(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
-    table: &Table,
-    source: &str,
+    (table, input): (&Table, &Input),
     ids: &mut IdSource,
     problems: &mut Problems,
 ) -> Result<Compared<R>, EngineError> {
+    let of = input.types.of(R::OF);
     let stored = Stored::<R>::read(tx, tenant, table)?;
     let mut compared = Compared::default();
     for row in &table.rows {
@@ -59,7 +60,7 @@ pub(super) fn compare<R: Resource>(
         let adoptable = |found: &&R| row.external_id.is_none() || found.external_id().is_none();
         let before = by_external_id.or_else(|| by_name().filter(adoptable)).cloned();
         let mut doc = before.as_ref().map_or_else(|| json!({}), |before| before.doc().clone());
-        let checked = table.carry_out(row, &mut doc).and_then(|()| R::document(&doc));
+        let checked = table.carry_out(row, &mut doc).and_then(|()| R::document(of, &doc));
         let doc = match checked {
             Ok(doc) => doc,
             Err(problem) => {
@@ -73,7 +74,7 @@ pub(super) fn compare<R: Resource>(
                 now.set_document(doc);
                 now
             }
-            None => R::from_document(&ids.uuid(), source, doc),
+            None => R::from_document(&ids.uuid(), &input.source, doc),
         };
         if let Some(earlier) = compared.lines.insert(now.id().to_owned(), row.line) {
             let rule = format!("the row means the same {} as line {earlier}", R::KIND);

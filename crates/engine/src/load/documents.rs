@@ -1,9 +1,12 @@
 //! What files say by themselves: read and checked as every load does it, without a directory to compare with.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{Input, LoadRequest};
 use crate::EngineError;
+use crate::schemas::ResourceTypes;
 
 /// The content of files, in their order. Lines count from 1.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,9 +19,9 @@ pub struct Documents {
     pub members: Vec<(usize, String, String)>,
 }
 
-/// Reads files. Bad input is [`EngineError::Invalid`] as for [`super::load`].
-pub fn documents(request: LoadRequest) -> Result<Documents, EngineError> {
-    let input = Input::read(request)?;
+/// Reads files whose columns are attributes of these types. Bad input is [`EngineError::Invalid`] as for [`super::load`].
+pub fn documents(request: LoadRequest, types: &Arc<ResourceTypes>) -> Result<Documents, EngineError> {
+    let input = Input::read(request, types.clone())?;
     let rows = |table: &Option<super::table::Table>| {
         let rows = table.iter().flat_map(|table| table.rows.iter().map(move |row| (table, row)));
         rows.map(|(table, row)| {

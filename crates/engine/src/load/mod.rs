@@ -24,10 +24,11 @@ mod undo_plan;
 use std::sync::Arc;
 
 use domain::ids::{JobId, TenantId};
-use scim::ResourceType;
+use store::repo::resource::Kind;
 
+use crate::confirmations::confirm;
 use crate::directory::Applied;
-use crate::directory::resource::{group_type, user_type};
+use crate::schemas::ResourceTypes;
 use crate::{Engine, EngineError};
 use columns::Columns;
 use plan::Plan;
@@ -156,7 +157,7 @@ pub async fn load(
     progress: Progress<'_>,
 ) -> Result<LoadReport, EngineError> {
     let label = label(&request);
-    let input = Arc::new(Input::read(request)?);
+    let input = Arc::new(Input::read(request, engine.types(tenant).await?)?);
     let ignored = input.users.as_ref().map(|table| table.ignored.clone()).unwrap_or_default();
     let mut report = LoadReport { ignored, ..LoadReport::default() };
     if !input.dry_run {
@@ -178,11 +179,15 @@ pub async fn load(
         report.applied = done.applied;
         report.refused = done.refused;
     }
+    // The file is the source's word on these users, also where nothing changed. The load is done in any case: if this fails,
+    // the next one says it again.
+    let _ = confirm(engine, tenant, &input.source, plan.named).await;
     Ok(report)
 }
 
 /// The files, read and checked as far as that goes without the directory.
 struct Input {
+    types: Arc<ResourceTypes>,
     users: Option<Table>,
     groups: Option<Table>,
     members: Option<Pairs>,
@@ -193,7 +198,7 @@ struct Input {
 }
 
 impl Input {
-    fn read(request: LoadRequest) -> Result<Self, EngineError> {
+    fn read(request: LoadRequest, types: Arc<ResourceTypes>) -> Result<Self, EngineError> {
         if request.users.is_none() && request.groups.is_none() && request.members.is_none() {
             return Err(EngineError::Invalid(
                 "there is nothing to load; name a users, groups or members file".into(),
@@ -207,13 +212,12 @@ impl Input {
         let mut problems = Problems::default();
         let map = &request.map;
         let preset = request.preset;
-        let mut table =
-            |file: Option<&LoadFile>, resource_type: &'static ResourceType, columns: Columns<'_>| {
-                file.map(|file| Table::read(file, resource_type, &columns, &mut problems))
-            };
-        let users = table(request.users.as_ref(), user_type(), Columns { key: "userName", map, preset });
+        let mut table = |file: Option<&LoadFile>, of: Kind, columns: Columns<'_>| {
+            file.map(|file| Table::read(file, types.of(of), &columns, &mut problems))
+        };
+        let users = table(request.users.as_ref(), Kind::User, Columns { key: "userName", map, preset });
         let columns = Columns { key: "displayName", map, preset: None };
-        let groups = table(request.groups.as_ref(), group_type(), columns);
+        let groups = table(request.groups.as_ref(), Kind::Group, columns);
         let members = request.members.as_ref().map(|file| Pairs::read(file, map, &mut problems));
         let known = |column: &String| {
             let tables = users.iter().chain(&groups).any(|table| table.has_header(column));
@@ -233,6 +237,7 @@ impl Input {
         let named = Some(request.source).filter(|source| !source.is_empty());
         let source = named.unwrap_or_else(|| preset.map_or("file", |preset| preset.name).to_owned());
         Ok(Self {
+            types,
             users,
             groups,
             members,

@@ -1,6 +1,6 @@
 //! What a load will do: the changes in the order in which they are applied, counted and guarded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::directory::{Change, Group, User};
 use domain::ids::{GroupId, IdSource, TenantId, UserId};
@@ -23,6 +23,8 @@ const PAGE: i64 = 1_000;
 pub(super) struct Plan {
     pub(super) preview: Preview,
     pub(super) rows: Vec<StagedRow>,
+    /// Ids of the users in the file.
+    pub(super) named: BTreeSet<String>,
     source: String,
     active_before: usize,
 }
@@ -38,11 +40,11 @@ impl Plan {
         let mut problems = Problems::default();
         let source = input.source.as_str();
         let users = match &input.users {
-            Some(table) => compare::<User>(tx, tenant, table, source, ids, &mut problems)?,
+            Some(table) => compare::<User>(tx, tenant, (table, input), ids, &mut problems)?,
             None => Compared::default(),
         };
         let groups = match &input.groups {
-            Some(table) => compare::<Group>(tx, tenant, table, source, ids, &mut problems)?,
+            Some(table) => compare::<Group>(tx, tenant, (table, input), ids, &mut problems)?,
             None => Compared::default(),
         };
         // References to rows that have problems would only be further problems.
@@ -74,7 +76,8 @@ impl Plan {
         );
         let active = user::count_active_of(tx, tenant, source)?;
         let active_before = usize::try_from(active).unwrap_or(0);
-        Ok(Self { preview, rows, source: source.to_owned(), active_before })
+        let named = users.lines.into_keys().collect();
+        Ok(Self { preview, rows, named, source: source.to_owned(), active_before })
     }
 
     /// Why the guard holds this load, unless exactly its deactivations are allowed.

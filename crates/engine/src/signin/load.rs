@@ -12,6 +12,7 @@ use store::Tx;
 use store::repo::signin::{self as rows, Login};
 use store::repo::{connection, lookup, user};
 
+use crate::connections::live_groups;
 use crate::error::EngineError;
 
 /// Users with one value that are looked at, at most.
@@ -57,6 +58,10 @@ pub(super) fn snapshot(
     }
     snapshot.holders = holders(tx, tenant, connection, request)?;
     snapshot.close = resembling(tx, tenant, request)?;
+    if let Some(connection) = &mut snapshot.connection {
+        let groups = &mut connection.settings.default_groups;
+        *groups = live_groups(tx, tenant, groups)?;
+    }
     Ok(snapshot)
 }
 

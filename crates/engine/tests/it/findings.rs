@@ -62,7 +62,7 @@ impl Pushed {
     }
 
     fn see(&self, exchanges: &[Exchange]) {
-        block_on(observe(&self.world.engine, exchanges)).unwrap();
+        block_on(observe(&self.world.engine, exchanges.to_vec())).unwrap();
     }
 
     fn sweep(&self, now_ms: i64) {

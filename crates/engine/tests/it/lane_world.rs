@@ -77,6 +77,7 @@ impl LaneWorld {
             env: Arc::new(RealEnv::new()),
             actor: "test".into(),
             apps: engine::app_cache::AppCache::default(),
+            schemas: engine::schemas::SchemaCache::default(),
         };
         let tenant = engine::tenants::create(&engine, "acme").await.unwrap().id;
         let app = Arc::new(Mutex::new(App::new(Config { token: Some("t0ken".into()), ..config })));

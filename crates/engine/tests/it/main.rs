@@ -2,8 +2,11 @@
 
 #![cfg(test)]
 
+mod confirmations;
 mod connection_compare;
+mod departures;
 mod directory;
+mod endpoint_calls;
 mod findings;
 #[cfg(test)]
 mod lane;
@@ -16,7 +19,9 @@ mod load_refused;
 mod load_resume;
 mod merge;
 mod presets;
+mod required_group;
 mod restore;
+mod schemas;
 mod signin;
 mod signin_race;
 mod tokens;

@@ -36,6 +36,7 @@ pub(crate) fn principal(world: &World) -> Principal {
         scope: TokenScope::Signin,
         connection: None,
         user: None,
+        schemas_version: 0,
     }
 }
 

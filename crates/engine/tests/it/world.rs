@@ -66,6 +66,7 @@ impl World {
             env: env.clone(),
             actor: "test".to_owned(),
             apps: engine::app_cache::AppCache::default(),
+            schemas: engine::schemas::SchemaCache::default(),
         };
         let acme = tenant::Tenant { id: TenantId::new("acme"), name: "Acme".to_owned(), created_ms: 1 };
         let id = acme.id.clone();

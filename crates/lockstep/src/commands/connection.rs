@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use domain::connection::{Connection, ConnectionSettings, IdentityProvider, TokenScope};
 use domain::ids::TenantId;
 use engine::tokens::{self, TokenRequest};
-use engine::{connections, directory};
+use engine::{EngineError, connections, directory};
 use serde_json::{Value, json};
 use store::repo::token::Token;
 
@@ -260,7 +260,7 @@ async fn show(
     Ok(Exit::Done)
 }
 
-/// Ids and names of the groups that the settings name; a group that is gone keeps its id.
+/// Ids and names of the groups that the settings name; a deleted one has its id only.
 async fn group_names(
     session: &Session,
     tenant: &TenantId,
@@ -268,8 +268,10 @@ async fn group_names(
 ) -> Result<Vec<(String, String)>, CliError> {
     let mut names = vec![];
     for id in found.settings.default_groups.iter().chain(&found.settings.required_group) {
-        if let Ok(view) = directory::show_group(&session.engine, tenant, id.as_str(), 1).await {
-            names.push((id.to_string(), view.group.display_name));
+        match directory::show_group(&session.engine, tenant, id.as_str(), 1).await {
+            Ok(view) => names.push((id.to_string(), view.group.display_name)),
+            Err(EngineError::NotFound { .. }) => names.push((id.to_string(), format!("{id} (deleted)"))),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(names)

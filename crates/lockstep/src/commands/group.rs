@@ -3,10 +3,11 @@
 use clap::Subcommand;
 use domain::directory::Group;
 use domain::ids::TenantId;
-use engine::directory::{self, GroupView};
+use engine::directory::{self, GroupView, Manager, Managers};
 use serde_json::{Value, json};
 
 use super::edits::Attributes;
+use super::managed::{self, Agreement, Doing, may_change_group};
 use super::user::{ListArguments, deleted};
 use crate::error_report::{CliError, Exit};
 use crate::output::{note, pairs};
@@ -48,18 +49,24 @@ pub(crate) enum Command {
         display_name: Option<String>,
         #[command(flatten)]
         attributes: Attributes,
+        #[command(flatten)]
+        agreement: Agreement,
     },
     /// Delete a group; its members stay users
     #[command(after_help = "Example:\n  lockstep group delete 'Night shift'")]
     Delete {
         /// id, externalId or displayName
         group: String,
+        #[command(flatten)]
+        agreement: Agreement,
     },
     /// Bring a deleted group back, with the members that it had
     #[command(after_help = "Example:\n  lockstep group restore 'Night shift'")]
     Restore {
         /// id, externalId or displayName of a deleted group
         group: String,
+        #[command(flatten)]
+        agreement: Agreement,
     },
     /// Add and remove members
     #[command(subcommand)]
@@ -76,6 +83,8 @@ pub(crate) enum MemberCommand {
         group: String,
         /// A user or a group
         member: String,
+        #[command(flatten)]
+        agreement: Agreement,
     },
     /// Take a direct member out
     #[command(after_help = "Example:\n  lockstep group member remove Engineering ada@acme.example")]
@@ -84,6 +93,8 @@ pub(crate) enum MemberCommand {
         group: String,
         /// A user or a group
         member: String,
+        #[command(flatten)]
+        agreement: Agreement,
     },
 }
 
@@ -94,7 +105,9 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
     match command {
         Command::Show { group, limit } => {
             let view = directory::show_group(engine, &tenant, &group, limit).await?;
-            output.show(&view_as_json(&view), || view_in_words(&view))?;
+            let managers = Managers::load(engine, &tenant).await?;
+            let manager = managers.of(&view.group.source);
+            output.show(&view_as_json(&view, manager), || view_in_words(&view, manager))?;
         }
         Command::List(page) => list(session, &tenant, &page).await?,
         Command::Add { display_name, external_id, attributes } => {
@@ -105,13 +118,19 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
                 format!("group '{}' is added ({})", group.display_name, group.id)
             })?;
         }
-        Command::Edit { group, display_name, attributes } => {
+        Command::Edit { group, display_name, attributes, agreement } => {
+            if !may_change_group(session, &tenant, &group, Doing::Edit, agreement).await? {
+                return Ok(Exit::NeedsPerson);
+            }
             let edits = attributes.with(vec![("displayName", display_name)]);
             let edited = directory::edit_group(engine, &tenant, &group, edits).await?;
             let what = if edited.changed { "is changed" } else { "already was so" };
             output.changed(edited.changed, &format!("group '{}' {what}", edited.object.display_name))?;
         }
-        Command::Delete { group } => {
+        Command::Delete { group, agreement } => {
+            if !may_change_group(session, &tenant, &group, Doing::Delete, agreement).await? {
+                return Ok(Exit::NeedsPerson);
+            }
             let group = directory::delete_group(engine, &tenant, &group).await?;
             let text = format!(
                 "group '{}' is deleted; to bring it back: lockstep group restore {}",
@@ -119,17 +138,26 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
             );
             output.changed(true, &text)?;
         }
-        Command::Restore { group } => {
+        Command::Restore { group, agreement } => {
+            if !may_change_group(session, &tenant, &group, Doing::Restore, agreement).await? {
+                return Ok(Exit::NeedsPerson);
+            }
             let edited = directory::restore_group(engine, &tenant, &group).await?;
             let text = if edited.changed { "is back" } else { "was not deleted" };
             output.changed(edited.changed, &format!("group '{}' {text}", edited.object.display_name))?;
         }
-        Command::Member(MemberCommand::Add { group, member }) => {
+        Command::Member(MemberCommand::Add { group, member, agreement }) => {
+            if !may_change_group(session, &tenant, &group, Doing::Members, agreement).await? {
+                return Ok(Exit::NeedsPerson);
+            }
             let changed = directory::add_member(engine, &tenant, &group, &member).await?;
             let what = if changed { "is a member of" } else { "already was a member of" };
             output.changed(changed, &format!("'{member}' {what} '{group}'"))?;
         }
-        Command::Member(MemberCommand::Remove { group, member }) => {
+        Command::Member(MemberCommand::Remove { group, member, agreement }) => {
+            if !may_change_group(session, &tenant, &group, Doing::Members, agreement).await? {
+                return Ok(Exit::NeedsPerson);
+            }
             let changed = directory::remove_member(engine, &tenant, &group, &member).await?;
             let what = if changed { "is no member any more of" } else { "was no direct member of" };
             output.changed(changed, &format!("'{member}' {what} '{group}'"))?;
@@ -164,16 +192,21 @@ fn as_json(group: &Group) -> Value {
         "source": group.source, "version": group.version, "deleted_ms": group.deleted_ms})
 }
 
-fn view_as_json(view: &GroupView) -> Value {
+fn view_as_json(view: &GroupView, manager: Option<&Manager>) -> Value {
     let users: Vec<Value> =
         view.users.iter().map(|user| json!({"id": user.id.as_str(), "userName": user.user_name})).collect();
     let groups = |groups: &[Group]| groups.iter().map(as_json).collect::<Vec<_>>();
     json!({"id": view.group.id.as_str(), "attributes": view.group.doc, "source": view.group.source,
+        "managed_by": managed::as_json(manager),
         "users": users, "groups": groups(&view.groups), "more": view.more,
         "effective_users": view.effective_users, "inside": groups(&view.inside)})
 }
 
-fn view_in_words(view: &GroupView) -> String {
+fn view_in_words(view: &GroupView, manager: Option<&Manager>) -> String {
+    let source = match manager {
+        Some(manager) => format!("{}: managed by {manager}", view.group.source),
+        None => view.group.source.clone(),
+    };
     let names = |groups: &[Group]| {
         let names: Vec<&str> = groups.iter().map(|group| group.display_name.as_str()).collect();
         if names.is_empty() { "(none)".to_owned() } else { names.join(", ") }
@@ -181,7 +214,7 @@ fn view_in_words(view: &GroupView) -> String {
     let mut text = pairs(&[
         ("displayName", view.group.display_name.clone()),
         ("id", view.group.id.to_string()),
-        ("source", view.group.source.clone()),
+        ("source", source),
         ("users", format!("{}, nested ones included", view.effective_users)),
         ("nested groups", names(&view.groups)),
         ("inside", names(&view.inside)),

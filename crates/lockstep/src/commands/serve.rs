@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Engine, audit_log, endpoint, findings, tenants, webhooks};
+use engine::{Engine, audit_log, departures, endpoint, findings, tenants, webhooks};
 
 use store::scim_log::{ScimLog, ScimLogOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -118,7 +118,7 @@ async fn deliver_all(session: &Session) {
     }
 }
 
-/// Looks for what time shows: connections that fell silent, findings that are over.
+/// Looks for what time shows: connections that fell silent, findings that are over, users whose day has come.
 async fn sweep_all(engine: Engine) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
@@ -126,6 +126,7 @@ async fn sweep_all(engine: Engine) {
         for tenant in all {
             // The next sweep sees the same.
             let _ = findings::sweep(&engine, &tenant.id, engine.env.now_ms()).await;
+            let _ = departures::sweep(&engine, &tenant.id).await;
         }
     }
 }

@@ -3,11 +3,12 @@
 use clap::{Args, Subcommand};
 use domain::directory::User;
 use domain::ids::TenantId;
-use engine::directory::{self, Edits, UserView};
+use engine::directory::{self, Edits, Manager, Managers, UserView};
 use serde_json::{Value, json};
 
 use super::edits::Attributes;
-use super::user_merge;
+use super::managed::{self, Agreement, Doing, may_change_user};
+use super::{user_merge, user_report};
 use crate::error_report::{CliError, Exit};
 use crate::output::{note, pairs, time};
 use crate::session::Session;
@@ -46,32 +47,44 @@ pub(crate) enum Command {
         user_name: Option<String>,
         #[command(flatten)]
         person: Person,
+        #[command(flatten)]
+        agreement: Agreement,
     },
     /// Deactivate a user: the accounts follow
     #[command(after_help = "Example:\n  lockstep user deactivate ada@acme.example")]
     Deactivate {
         /// id, externalId or userName
         user: String,
+        #[command(flatten)]
+        agreement: Agreement,
     },
     /// Reactivate a user
     #[command(after_help = "Example:\n  lockstep user reactivate ada@acme.example")]
     Reactivate {
         /// id, externalId or userName
         user: String,
+        #[command(flatten)]
+        agreement: Agreement,
     },
     /// Delete a user; restorable
     #[command(after_help = "Example:\n  lockstep user delete ada@acme.example")]
     Delete {
         /// id, externalId or userName
         user: String,
+        #[command(flatten)]
+        agreement: Agreement,
     },
     /// Join two users that are one person
     Merge(user_merge::Arguments),
+    /// Users that no source has confirmed for a time
+    Report(user_report::Arguments),
     /// Bring a deleted user back
     #[command(after_help = "Example:\n  lockstep user restore ada@acme.example")]
     Restore {
         /// id, externalId or userName of a deleted user
         user: String,
+        #[command(flatten)]
+        agreement: Agreement,
     },
 }
 
@@ -131,26 +144,40 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
     match command {
         Command::Show { user } => {
             let view = directory::show_user(engine, &tenant, &user).await?;
-            output.show(&view_as_json(&view), || view_in_words(&view))?;
+            let managers = Managers::load(engine, &tenant).await?;
+            let manager = managers.of(&view.user.source);
+            output.show(&view_as_json(&view, manager), || view_in_words(&view, manager))?;
         }
         Command::List(page) => list(session, &tenant, &page).await?,
         Command::Add { user_name, person } => {
             let user = directory::create_user(engine, &tenant, person.edits(Some(user_name))).await?;
             output.show(&as_json(&user), || format!("user '{}' is added ({})", user.user_name, user.id))?;
         }
-        Command::Edit { user, user_name, person } => {
+        Command::Edit { user, user_name, person, agreement } => {
+            if !may_change_user(session, &tenant, &user, Doing::Edit, agreement).await? {
+                return Ok(Exit::NeedsPerson);
+            }
             let edited = directory::edit_user(engine, &tenant, &user, person.edits(user_name)).await?;
             output.changed(edited.changed, &said(edited.changed, &edited.object, "is changed"))?;
         }
-        Command::Deactivate { user } => {
+        Command::Deactivate { user, agreement } => {
+            if !may_change_user(session, &tenant, &user, Doing::Deactivate, agreement).await? {
+                return Ok(Exit::NeedsPerson);
+            }
             let edited = directory::set_active(engine, &tenant, &user, false).await?;
             output.changed(edited.changed, &said(edited.changed, &edited.object, "is deactivated"))?;
         }
-        Command::Reactivate { user } => {
+        Command::Reactivate { user, agreement } => {
+            if !may_change_user(session, &tenant, &user, Doing::Reactivate, agreement).await? {
+                return Ok(Exit::NeedsPerson);
+            }
             let edited = directory::set_active(engine, &tenant, &user, true).await?;
             output.changed(edited.changed, &said(edited.changed, &edited.object, "is active"))?;
         }
-        Command::Delete { user } => {
+        Command::Delete { user, agreement } => {
+            if !may_change_user(session, &tenant, &user, Doing::Delete, agreement).await? {
+                return Ok(Exit::NeedsPerson);
+            }
             let user = directory::delete_user(engine, &tenant, &user).await?;
             let text = format!(
                 "user '{}' is deleted; to bring it back: lockstep user restore {}",
@@ -159,12 +186,16 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Cli
             output.changed(true, &text)?;
         }
         Command::Merge(arguments) => return user_merge::run(session, &tenant, &arguments).await,
-        Command::Restore { user } => {
+        Command::Report(arguments) => return user_report::run(session, &tenant, &arguments).await,
+        Command::Restore { user, agreement } => {
+            if !may_change_user(session, &tenant, &user, Doing::Restore, agreement).await? {
+                return Ok(Exit::NeedsPerson);
+            }
             let restored = directory::restore_user(engine, &tenant, &user).await?;
             let text = match (&restored.deleted_by, restored.changed) {
                 (Some(connection), _) => format!(
                     "is back with its groups, inactive: the identity provider of '{connection}' had deleted it, and makes it \
-                     active again; to do that here: lockstep user reactivate {}",
+                     active again; to do that here: lockstep user reactivate {} --yes",
                     restored.object.id
                 ),
                 (None, true) => "is back".to_owned(),
@@ -182,7 +213,17 @@ async fn list(session: &Session, tenant: &TenantId, page: &ListArguments) -> Res
     } else {
         directory::list_users(&session.engine, tenant, &page.after, page.limit).await?
     };
-    let values: Vec<Value> = users.iter().map(as_json).collect();
+    let managers = Managers::load(&session.engine, tenant).await?;
+    let marked = |user: &User| {
+        let mut value = as_json(user);
+        value["managed_by"] = managed::as_json(managers.of(&user.source));
+        value
+    };
+    let values: Vec<Value> = users.iter().map(marked).collect();
+    let mut header = vec!["userName", "displayName", "state", "externalId", "id"];
+    if !managers.is_empty() {
+        header.push("managed by");
+    }
     let rows = users
         .iter()
         .map(|user| {
@@ -191,10 +232,20 @@ async fn list(session: &Session, tenant: &TenantId, page: &ListArguments) -> Res
                 None => if user.active { "active" } else { "inactive" }.to_owned(),
             };
             let external_id = user.external_id.clone().unwrap_or_default();
-            vec![user.user_name.clone(), user.label().to_owned(), state, external_id, user.id.to_string()]
+            let mut row = vec![
+                user.user_name.clone(),
+                user.label().to_owned(),
+                state,
+                external_id,
+                user.id.to_string(),
+            ];
+            if !managers.is_empty() {
+                row.push(managed::in_list(managers.of(&user.source)));
+            }
+            row
         })
         .collect();
-    session.output.list(&values, &["userName", "displayName", "state", "externalId", "id"], rows)?;
+    session.output.list(&values, &header, rows)?;
     if let Some(last) = users.last().filter(|_| i64::try_from(users.len()) == Ok(page.limit)) {
         note(&format!("there may be more: lockstep user list{} --after {}", deleted(page), last.id));
     }
@@ -219,29 +270,33 @@ fn as_json(user: &User) -> Value {
         "externalId": user.external_id, "source": user.source, "version": user.version, "deleted_ms": user.deleted_ms})
 }
 
-fn view_as_json(view: &UserView) -> Value {
+fn view_as_json(view: &UserView, manager: Option<&Manager>) -> Value {
     let names = |groups: &[domain::directory::Group]| -> Vec<Value> {
         groups
             .iter()
             .map(|group| json!({"id": group.id.as_str(), "displayName": group.display_name}))
             .collect()
     };
-    json!({"id": view.user.id.as_str(), "source": view.user.source, "version": view.user.version,
+    json!({"id": view.user.id.as_str(), "source": view.user.source, "managed_by": managed::as_json(manager), "version": view.user.version,
         "attributes": view.user.doc, "manager": view.manager.as_ref().map(as_json),
         "groups": names(&view.direct), "groups_with_nested": names(&view.effective)})
 }
 
-fn view_in_words(view: &UserView) -> String {
+fn view_in_words(view: &UserView, manager: Option<&Manager>) -> String {
     let user = &view.user;
     let names = |groups: &[domain::directory::Group]| {
         let names: Vec<&str> = groups.iter().map(|group| group.display_name.as_str()).collect();
         if names.is_empty() { "(none)".to_owned() } else { names.join(", ") }
     };
+    let source = match manager {
+        Some(manager) => format!("{}: managed by {manager}", user.source),
+        None => user.source.clone(),
+    };
     let mut lines = pairs(&[
         ("userName", user.user_name.clone()),
         ("id", user.id.to_string()),
         ("state", if user.active { "active".into() } else { "inactive".into() }),
-        ("source", user.source.clone()),
+        ("source", source),
         (
             "manager",
             view.manager.as_ref().map_or_else(|| "(none)".into(), |manager| manager.label().to_owned()),

@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["domain", "scim", "store"]),
     ("simapp", &["scim"]),
     ("sim", &["domain", "engine", "scim", "simapp", "store"]),
-    ("targets", &["domain", "engine", "scim"]),
+    ("targets", &["domain", "engine", "scim", "store", "web"]),
     ("web", &["domain", "engine", "scim", "store"]),
     ("lockstep", &["domain", "engine", "scim", "sim", "simapp", "store", "web"]),
 ];

@@ -118,7 +118,7 @@ fn s01_s15_s25_what_an_identity_provider_does_wrong_becomes_a_task_with_its_step
     let id = |answer: &Value| answer["id"].as_str().unwrap().to_owned();
     let ada = id(&client.expect(201, "POST", "/Users", &user("ada@acme.example", "00u1")));
     // s15: deleted here by hand, still written there, created anew.
-    folder.ok(&["user", "delete", "ada@acme.example"]);
+    folder.ok(&["user", "delete", "ada@acme.example", "--yes"]);
     client.expect(404, "PUT", &format!("/Users/{ada}"), &user("ada@acme.example", "00u1"));
     until("deleted_written", || causes() == ["endpoint.deleted_written"]);
     let task = folder.run(&["tasks", "--connection", "okta"]).out;

@@ -8,12 +8,12 @@ use crate::endpoint_logs::until;
 use crate::serving::{Client, Serving};
 
 /// A server with one user in one group.
-struct Scene {
+pub(crate) struct Scene {
     folder: Folder,
     database: String,
-    serving: Serving,
-    client: Client,
-    ada: String,
+    pub(crate) serving: Serving,
+    pub(crate) client: Client,
+    pub(crate) ada: String,
     sales: String,
 }
 
@@ -27,7 +27,7 @@ fn id(answer: &Value) -> String {
 }
 
 impl Scene {
-    fn new(database: &str) -> Self {
+    pub(crate) fn new(database: &str) -> Self {
         let folder = Folder::new();
         let serving = Serving::start(&folder, database, "okta");
         let mut client = serving.client();
@@ -38,12 +38,12 @@ impl Scene {
         Self { folder, database: database.to_owned(), serving, client, ada: user, sales }
     }
 
-    fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.folder.run(&[&["--database", &self.database], arguments].concat())
     }
 
     #[track_caller]
-    fn ok(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> Said {
         self.run(arguments).ends(0)
     }
 
@@ -65,7 +65,7 @@ impl Scene {
     }
 }
 
-fn on_both(test: impl Fn(&str)) {
+pub(crate) fn on_both(test: impl Fn(&str)) {
     test("lockstep.db");
     let Location::Postgres(url) = store::testing::postgres() else { unreachable!("it gives a URL") };
     test(&url);
@@ -81,13 +81,13 @@ fn s15_a_restored_user_has_its_groups_and_is_active_only_if_the_provider_did_not
         let mut scene = Scene::new(database);
         let old = scene.ada.clone();
         // Deleted here by mistake: as before.
-        scene.ok(&["user", "delete", &old]);
+        scene.ok(&["user", "delete", &old, "--yes"]);
         scene.client.expect(404, "GET", &format!("/Users/{old}"), &Value::Null);
-        scene.ok(&["user", "restore", &old]);
+        scene.ok(&["user", "restore", &old, "--yes"]);
         assert_eq!(scene.seen(&old), in_sales(true));
         // Deleted by the identity provider: back with its groups, and inactive until it says active.
         scene.delete_by_provider(&old);
-        let said = scene.ok(&["user", "restore", "ada@acme.example"]);
+        let said = scene.ok(&["user", "restore", "ada@acme.example", "--yes"]);
         assert!(said.out.contains("inactive") && said.out.contains("'okta'"), "{}", said.out);
         assert_eq!(scene.seen(&old), in_sales(false));
         scene.client.expect(200, "PUT", &format!("/Users/{old}"), &ada(true));
@@ -101,7 +101,7 @@ fn s15_s17_who_returns_as_new_is_a_task_whose_fix_joins_the_two() {
     on_both(|database| {
         let mut scene = Scene::new(database);
         let old = scene.ada.clone();
-        scene.ok(&["user", "delete", &old]);
+        scene.ok(&["user", "delete", &old, "--yes"]);
         let new = id(&scene.client.expect(201, "POST", "/Users", &ada(true)));
         assert_ne!(new, old);
         assert_eq!(scene.seen(&new), (true, vec![]));
@@ -133,7 +133,7 @@ fn s15_restore_on_post_brings_the_same_user_back_but_never_after_the_providers_o
         let old = scene.ada.clone();
         scene.ok(&["connection", "set", "okta", "--restore-on-post", "on"]);
         for active in [true, false, true] {
-            scene.ok(&["user", "delete", &old]);
+            scene.ok(&["user", "delete", &old, "--yes"]);
             let back = scene.client.expect(201, "POST", "/Users", &ada(active));
             assert_eq!((id(&back), &back["active"]), (old.clone(), &json!(active)));
             assert_eq!(scene.seen(&old), in_sales(active));

@@ -15,6 +15,8 @@ use crate::schema::{Attribute, AttributeType, Schema};
 
 /// The most attributes that one request may give.
 const MAX_GIVEN: usize = 1000;
+/// The most values of one attribute in one request, but for members.
+const MAX_VALUES: usize = 1000;
 
 /// One attribute with its value.
 pub(super) struct Given {
@@ -58,7 +60,7 @@ impl Given {
         if let Some(extension) = rt.whole_extension(urn.as_deref(), attr, sub.as_deref()) {
             return Target::Extension(extension);
         }
-        match rt.resolve_with_parent(&self.path.attr_path()) {
+        match rt.resolve_parts(urn.as_deref(), attr, sub.as_deref()) {
             Some((Some(attribute), sub)) => Target::Attribute { attribute, sub: Some(sub) },
             Some((None, attribute)) => Target::Attribute { attribute, sub: None },
             None => Target::Unknown,
@@ -85,6 +87,9 @@ impl Given {
 
     /// Notes the same of several parts of the value.
     pub(super) fn note_parts(&self, slot: Slot<'_>, parts: Parts, notes: &mut Notes, note: &str) {
+        if parts.is_empty() {
+            return;
+        }
         let place = self.place();
         for part in parts.into_names() {
             let whole = part == slot.attribute.name;
@@ -108,6 +113,11 @@ impl Given {
         let extension = self.path.urn.as_deref().and_then(|urn| rt.extension(urn));
         self.path.urn = extension.map(|extension| extension.id.clone());
     }
+}
+
+/// The extension that a path's text names as a whole; as the reader of paths has it, spaces around it mean nothing.
+pub(super) fn named_extension<'a>(rt: &'a ResourceType, text: &str) -> Option<&'a Schema> {
+    rt.extension(text.trim_matches([' ', '\t', '\r', '\n']))
 }
 
 /// Calls `change` for each simple value inside a value, with the attribute that it is for.
@@ -193,7 +203,7 @@ impl<'r, 'n> Reader<'r, 'n> {
                 if name.eq_ignore_ascii_case("schemas") {
                     continue;
                 }
-                if let Some(extension) = self.rt.extension(&name) {
+                if let Some(extension) = named_extension(self.rt, &name) {
                     self.extension(extension, value, moved_by)?;
                     continue;
                 }
@@ -247,6 +257,12 @@ impl<'r, 'n> Reader<'r, 'n> {
             dropped: false,
         };
         self.moved(&mut given);
+        let values = given.value.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+        if values > MAX_VALUES && !given.path.attr.eq_ignore_ascii_case("members") {
+            let detail =
+                format!("{} has {values} values in one request, more than {MAX_VALUES}", given.place());
+            return Err(ScimError::new(413, None, detail));
+        }
         self.found.push(given);
         Ok(())
     }
@@ -271,8 +287,8 @@ impl<'r, 'n> Reader<'r, 'n> {
 
     fn moved(&mut self, given: &mut Given) {
         for quirk in self.dialect.quirks() {
-            let path = given.path.attr_path();
-            if let Some(moved) = quirk.path.and_then(|read| read(self.rt, &path)) {
+            let Some(read) = quirk.path else { continue };
+            if let Some(moved) = read(self.rt, &given.path.attr_path()) {
                 self.notes.quirk = quirk.info.name;
                 self.notes.add(given.place(), format!("read as {}", shown(&moved.to_string())));
                 given.moved_by = Some(quirk.info.name);

@@ -116,6 +116,15 @@ pub fn normalise_resource(
     dialect: Dialect,
     body: &Value,
 ) -> Result<(Value, Vec<Tolerated>), ScimError> {
+    take_resource(rt, dialect, body.clone())
+}
+
+/// [`normalise_resource`] of a body that is not needed any more: nothing of it is copied, and a group may be large.
+pub fn take_resource(
+    rt: &ResourceType,
+    dialect: Dialect,
+    body: Value,
+) -> Result<(Value, Vec<Tolerated>), ScimError> {
     let mut notes = Notes::default();
     let resource = read_resource::read(rt, dialect, body, &mut notes)?;
     Ok((resource, notes.into_list()))
@@ -136,6 +145,15 @@ pub fn normalise_patch(
     rt: &ResourceType,
     dialect: Dialect,
     body: &Value,
+) -> Result<(PatchRequest, Vec<Tolerated>), ScimError> {
+    take_patch(rt, dialect, body.clone())
+}
+
+/// [`normalise_patch`] of a body that is not needed any more.
+pub fn take_patch(
+    rt: &ResourceType,
+    dialect: Dialect,
+    body: Value,
 ) -> Result<(PatchRequest, Vec<Tolerated>), ScimError> {
     let mut notes = Notes::default();
     let request = read_patch::read(rt, dialect, body, &mut notes)?;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::given::{Given, Reader, Slot, Target};
+use super::given::{Given, Reader, Slot, Target, named_extension};
 use super::notes::{Notes, shown};
 use super::quirk::Message;
 use super::{Dialect, lawful};
@@ -19,10 +19,11 @@ use crate::schema::Mutability;
 pub(super) fn read(
     rt: &ResourceType,
     dialect: Dialect,
-    body: &Value,
+    body: Value,
     notes: &mut Notes,
 ) -> Result<PatchRequest, ScimError> {
-    let mut object = request_object(body)?.clone();
+    request_object(&body)?;
+    let Value::Object(mut object) = body else { return Ok(PatchRequest::default()) };
     // Before the quirks look at each operation: a request may have too many of them.
     written_operations(&object)?;
     let mut reader = Reader::new(rt, dialect, notes);
@@ -63,7 +64,7 @@ fn read_operation(reader: &mut Reader<'_, '_>, mut operation: Value) -> Result<(
         };
     };
     let (text, moved_by) = reader.text(&text);
-    if let (Some(extension), Some(value)) = (rt.extension(&text), &value)
+    if let (Some(extension), Some(value)) = (named_extension(rt, &text), &value)
         && op != PatchOp::Remove
     {
         return reader.extension(extension, value.clone(), moved_by);

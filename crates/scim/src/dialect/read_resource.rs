@@ -13,13 +13,12 @@ use crate::resource_type::ResourceType;
 pub(super) fn read(
     rt: &ResourceType,
     dialect: Dialect,
-    body: &Value,
+    body: Value,
     notes: &mut Notes,
 ) -> Result<Value, ScimError> {
-    let mut object = body
-        .as_object()
-        .ok_or_else(|| ScimError::invalid_syntax(format!("a {} must be a JSON object", rt.name)))?
-        .clone();
+    let Value::Object(mut object) = body else {
+        return Err(ScimError::invalid_syntax(format!("a {} must be a JSON object", rt.name)));
+    };
     let mut reader = Reader::new(rt, dialect, notes);
     reader.body(Message::Resource(&mut object));
     lawful::resource_schemas(rt, &object)?;

@@ -110,6 +110,25 @@ fn what_no_dialect_guesses() {
 }
 
 #[test]
+fn an_extension_with_spaces_around_its_name_is_taken_apart_too() {
+    let (rt, urn) = (ResourceType::user(), urn::ENTERPRISE_USER);
+    let value = json!({"costCenter": "L1", "department": "Ledger"});
+    let spaced = format!(" \t{urn}\n");
+    for operation in [
+        json!({"op": "add", "value": {(spaced.as_str()): value}}),
+        json!({"op": "add", "path": spaced, "value": value}),
+    ] {
+        let (request, _) = normalise_patch(&rt, Dialect::Strict, &body(&[operation])).unwrap();
+        let paths: Vec<String> =
+            request.operations.iter().map(|operation| operation.path.as_ref().unwrap().to_string()).collect();
+        assert_eq!(paths, [format!("{urn}:costCenter"), format!("{urn}:department")]);
+    }
+    let whole = json!({"schemas": [urn::USER], "userName": "ida", (spaced.as_str()): value});
+    let (normal, _) = normalise_resource(&rt, Dialect::Strict, &whole).unwrap();
+    assert_eq!(normal[urn], value);
+}
+
+#[test]
 fn a_list_of_nothing_is_never_taken_for_all() {
     let rt = ResourceType::group();
     for value in

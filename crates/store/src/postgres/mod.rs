@@ -10,6 +10,7 @@ use deadpool_postgres::{
     Client, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod,
     Runtime as PoolRuntime, TimeoutType,
 };
+use futures::FutureExt;
 use tokio::runtime::{Handle, Runtime};
 use tokio_postgres::NoTls;
 
@@ -28,6 +29,14 @@ const SESSION: &str = "SET default_transaction_read_only = on; SET lock_timeout 
 
 /// How often a transaction is repeated before its caller hears that the database is busy.
 const REPEATS_MAX: u32 = 60;
+
+/// After so many repetitions a transaction takes its turn: of those that failed as often, one runs at a time.
+const TURN_AFTER: u32 = 5;
+
+/// The advisory lock of those who take turns. It is the session's: a lock taken inside the transaction would come after its
+/// snapshot. If it is not free in time the transaction is tried all the same.
+const TAKE_TURN: &str = "SELECT pg_advisory_lock(7811913)";
+const END_TURN: &str = "SELECT pg_advisory_unlock_all()";
 
 /// The longest pause between two repetitions.
 const PAUSE_MAX_MICROS: u64 = 64_000;
@@ -124,7 +133,9 @@ impl Session {
         let mut repeats = 0;
         loop {
             let client = self.client()?;
+            let turn = (repeats >= TURN_AFTER).then(|| Turn::take(&client, &self.handle));
             let (answer, repeat) = self.attempt(&client, access, body);
+            drop(turn);
             drop(client);
             if let Err(error) = &answer
                 && matches!(error.store_error(), Some(StoreError::JobPanicked { .. }))
@@ -181,6 +192,25 @@ impl Session {
         let ticket = self.pauses.fetch_add(1, Ordering::Relaxed) + (u64::from(std::process::id()) << 32);
         let longest = (1_000_u64 << repeats.min(6)).min(PAUSE_MAX_MICROS);
         std::thread::sleep(Duration::from_micros(scatter(ticket) % longest));
+    }
+}
+
+/// Many transactions over a few rows can fail each other for ever. Those that take turns meet only newcomers, which are fewer
+/// the more have come to wait.
+struct Turn<'a>(&'a Client);
+
+impl<'a> Turn<'a> {
+    fn take(client: &'a Client, handle: &Handle) -> Turn<'a> {
+        // A failure shows again in the transaction itself, or was only impatience.
+        let _ = handle.block_on(client.batch_execute(TAKE_TURN));
+        Turn(client)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // Polling once sends it; a lost connection has no locks.
+        let _ = self.0.batch_execute(END_TURN).now_or_never();
     }
 }
 

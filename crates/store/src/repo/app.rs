@@ -32,6 +32,7 @@ statement!(
     "SELECT subject, kind, priority FROM assignment WHERE tenant = $1 AND app = $2 ORDER BY kind, priority, subject"
 );
 statement!(ASSIGNED_APPS, "SELECT app FROM assignment WHERE tenant = $1 AND subject = $2");
+statement!(ASSIGNED_APPS_OF_ONE, "SELECT subject, app FROM assignment WHERE tenant = $1 AND subject = $2");
 statement!(
     ASSIGNED_APPS_OF,
     concat!("SELECT subject, app FROM assignment WHERE tenant = $1 AND subject IN ", in_32!())
@@ -187,7 +188,9 @@ pub fn assigned_apps_of(
     tenant: &TenantId,
     subjects: &[&str],
 ) -> Result<BTreeMap<String, Vec<AppId>>, StoreError> {
-    let rows = in_chunks(tx, &ASSIGNED_APPS_OF, tenant, subjects, |row| Ok((row.text(0)?, row.text(1)?)))?;
+    let rows = in_chunks(tx, (&ASSIGNED_APPS_OF_ONE, &ASSIGNED_APPS_OF), tenant, subjects, |row| {
+        Ok((row.text(0)?, row.text(1)?))
+    })?;
     let mut apps: BTreeMap<String, Vec<AppId>> = BTreeMap::new();
     for (subject, app) in rows {
         apps.entry(subject).or_default().push(AppId::new(app));

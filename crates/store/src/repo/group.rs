@@ -50,8 +50,11 @@ statement!(
 );
 statement!(GET, select!("AND id = $2"));
 statement!(GET_MANY, select!("AND id IN ", in_32!()));
+statement!(BY_NAME_KEY, select!("AND deleted_ms IS NULL AND display_name_key = $2"));
 statement!(BY_NAME_KEYS, select!("AND deleted_ms IS NULL AND display_name_key IN ", in_32!()));
+statement!(BY_EXTERNAL_ID, select!("AND deleted_ms IS NULL AND external_id = $2"));
 statement!(BY_EXTERNAL_IDS, select!("AND deleted_ms IS NULL AND external_id IN ", in_32!()));
+statement!(VERSION, "SELECT id, version, deleted_ms FROM grp WHERE tenant = $1 AND id = $2");
 statement!(
     VERSIONS,
     concat!("SELECT id, version, deleted_ms FROM grp WHERE tenant = $1 AND id IN ", in_32!())
@@ -144,7 +147,7 @@ pub fn get_many<'a>(
     ids: impl IntoIterator<Item = &'a GroupId>,
 ) -> Result<Vec<Group>, StoreError> {
     let ids: Vec<&str> = ids.into_iter().map(GroupId::as_str).collect();
-    in_chunks(tx, &GET_MANY, tenant, &ids, read)
+    in_chunks(tx, (&GET, &GET_MANY), tenant, &ids, read)
 }
 
 /// Id, version and whether deleted, of those ids that exist, in no order.
@@ -154,7 +157,7 @@ pub fn versions<'a>(
     ids: impl IntoIterator<Item = &'a GroupId>,
 ) -> Result<Vec<(GroupId, i64, bool)>, StoreError> {
     let ids: Vec<&str> = ids.into_iter().map(GroupId::as_str).collect();
-    in_chunks(tx, &VERSIONS, tenant, &ids, |row| {
+    in_chunks(tx, (&VERSION, &VERSIONS), tenant, &ids, |row| {
         Ok((GroupId::new(row.text(0)?), row.int(1)?, row.opt_int(2)?.is_some()))
     })
 }
@@ -176,7 +179,7 @@ pub fn find_by_display_names(
 ) -> Result<Vec<Group>, StoreError> {
     let keys: Vec<String> = names.iter().map(|name| scim::fold(name)).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    in_chunks(tx, &BY_NAME_KEYS, tenant, &keys, read)
+    in_chunks(tx, (&BY_NAME_KEY, &BY_NAME_KEYS), tenant, &keys, read)
 }
 
 /// The group of that externalId, unless deleted.
@@ -194,7 +197,7 @@ pub fn find_by_external_ids(
     tenant: &TenantId,
     external_ids: &[&str],
 ) -> Result<Vec<Group>, StoreError> {
-    in_chunks(tx, &BY_EXTERNAL_IDS, tenant, external_ids, read)
+    in_chunks(tx, (&BY_EXTERNAL_ID, &BY_EXTERNAL_IDS), tenant, external_ids, read)
 }
 
 /// The group that a person means: by id, else externalId, else displayName in any letter case; not deleted.

@@ -46,7 +46,14 @@ statement!(
     "SELECT COUNT(*) FROM (
        SELECT 1 FROM link WHERE tenant = $1 AND app = $2 AND kind = 'user' AND state = 'live' LIMIT $3) AS counted"
 );
+// Written so that the index of remote ids serves it: the groups of the app are read, not its users.
+statement!(
+    GROUP_LEFT_SINCE,
+    "SELECT 1 FROM link WHERE tenant = $1 AND app = $2 AND kind = 'group' AND remote_id IS NOT NULL AND state <> 'lost'
+       AND state IN ('tombstone', 'unmanaged') AND confirmed_ms >= $3 LIMIT 1"
+);
 statement!(LINKED_APPS, "SELECT app FROM link WHERE tenant = $1 AND subject = $2");
+statement!(LINKED_APPS_OF_ONE, "SELECT subject, app FROM link WHERE tenant = $1 AND subject = $2");
 statement!(
     LINKED_APPS_OF,
     concat!("SELECT subject, app FROM link WHERE tenant = $1 AND subject IN ", in_32!())
@@ -188,7 +195,9 @@ pub fn linked_apps_of(
     tenant: &TenantId,
     subjects: &[&str],
 ) -> Result<BTreeMap<String, Vec<AppId>>, StoreError> {
-    let rows = in_chunks(tx, &LINKED_APPS_OF, tenant, subjects, |row| Ok((row.text(0)?, row.text(1)?)))?;
+    let rows = in_chunks(tx, (&LINKED_APPS_OF_ONE, &LINKED_APPS_OF), tenant, subjects, |row| {
+        Ok((row.text(0)?, row.text(1)?))
+    })?;
     let mut apps: BTreeMap<String, Vec<AppId>> = BTreeMap::new();
     for (subject, app) in rows {
         apps.entry(subject).or_default().push(AppId::new(app));
@@ -222,6 +231,17 @@ pub fn key_holders(
         })?);
     }
     Ok(holders)
+}
+
+/// True if a group has left the app, or our care, at or after a time: the place that it had may be free.
+pub fn group_left_since(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    since_ms: i64,
+) -> Result<bool, StoreError> {
+    let params = [tenant.as_str().into(), app.as_str().into(), since_ms.into()];
+    Ok(tx.optional(&GROUP_LEFT_SINCE, &params, |_| Ok(()))?.is_some())
 }
 
 /// True if `holder` (still) holds the key in the app.

@@ -34,12 +34,17 @@ pub const ATTRIBUTES: [&str; 5] =
 /// The attribute of the enterprise extension that may tie a first login to a user.
 pub const EMPLOYEE_NUMBER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:employeenumber";
 
-/// Writes the lookups of a user who has none.
-pub fn insert(tx: &mut Tx<'_>, tenant: &TenantId, user: &User) -> Result<(), StoreError> {
+/// Adds a user with its lookups. `now_ms` becomes the time of creation.
+pub fn insert_user(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> Result<(), StoreError> {
+    super::user::insert_as(tx, tenant, user, now_ms, true)?;
+    insert(tx, tenant, user)
+}
+
+fn insert(tx: &mut Tx<'_>, tenant: &TenantId, user: &User) -> Result<(), StoreError> {
     for (attribute, key) in keys(&user.doc) {
         tx.later(&INSERT, &row(tenant, attribute, key, &user.id))?;
     }
-    tx.later(&DONE, &[tenant.as_str().into(), user.id.as_str().into()])
+    Ok(())
 }
 
 /// Brings the lookups from one document to another.
@@ -63,7 +68,8 @@ pub fn update(
 /// Makes the lookups of a user anew.
 pub fn rebuild(tx: &mut Tx<'_>, tenant: &TenantId, user: &User) -> Result<(), StoreError> {
     tx.later(&DELETE_ALL, &[tenant.as_str().into(), user.id.as_str().into()])?;
-    insert(tx, tenant, user)
+    insert(tx, tenant, user)?;
+    tx.later(&DONE, &[tenant.as_str().into(), user.id.as_str().into()])
 }
 
 /// Users whose attribute is this value in any letter case, deleted ones included, by id.

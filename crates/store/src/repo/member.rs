@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::directory::Member;
 use domain::ids::{GroupId, TenantId, UserId};
 
-use super::user::{in_32, in_chunks};
+use super::user::{in_32, in_lists};
 use crate::{Row, StoreError, Tx, statement};
 
 statement!(
@@ -15,13 +15,17 @@ statement!(
 statement!(DELETE, "DELETE FROM member WHERE tenant = $1 AND group_id = $2 AND member_id = $3");
 statement!(
     DIRECT,
-    "SELECT m.kind, m.member_id FROM member m
+    "SELECT m.kind, m.member_id, COALESCE(u.departed, 0) FROM member m
      LEFT JOIN usr u ON u.tenant = m.tenant AND u.id = m.member_id AND u.deleted_ms IS NULL AND m.kind = 'user'
      LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.member_id AND g.deleted_ms IS NULL AND m.kind = 'group'
      WHERE m.tenant = $1 AND m.group_id = $2 AND m.member_id > $3 AND (u.id IS NOT NULL OR g.id IS NOT NULL)
      ORDER BY m.member_id LIMIT $4"
 );
 statement!(ROWS_OF, "SELECT member_id FROM member WHERE tenant = $1 AND group_id = $2 ORDER BY member_id");
+statement!(
+    UP_TO,
+    "SELECT COUNT(*) FROM (SELECT 1 FROM member WHERE tenant = $1 AND group_id = $2 LIMIT $3) AS counted"
+);
 statement!(
     GROUPS_OF,
     "SELECT m.group_id FROM member m LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id
@@ -112,6 +116,12 @@ statement!(
     "UPDATE grp SET members_version = members_version + 1, modified_ms = $3
      WHERE tenant = $1 AND id IN (SELECT group_id FROM member WHERE tenant = $1 AND member_id = $2)"
 );
+statement!(
+    TOUCH_GROUPS_OF_DEPARTED,
+    "UPDATE grp SET members_version = members_version + 1, modified_ms = $3
+     WHERE tenant = $1 AND id IN (SELECT group_id FROM member WHERE tenant = $1 AND member_id = $2)
+       AND EXISTS (SELECT 1 FROM usr WHERE tenant = $1 AND id = $2 AND departed > 0)"
+);
 statement!(IS_DIRECT, "SELECT kind FROM member WHERE tenant = $1 AND group_id = $2 AND member_id = $3");
 statement!(
     COUNT,
@@ -160,18 +170,37 @@ pub fn direct(
     after: &str,
     limit: i64,
 ) -> Result<Vec<Member>, StoreError> {
+    let found = direct_departed(tx, tenant, group, after, limit)?;
+    Ok(found.into_iter().map(|(member, _)| member).collect())
+}
+
+/// [`direct`] with whether some connection does not see the member any more: see [`super::departure`].
+pub fn direct_departed(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    group: &GroupId,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(Member, bool)>, StoreError> {
     tx.rows(&DIRECT, &[tenant.as_str().into(), group.as_str().into(), after.into(), limit.into()], |row| {
         let id = row.text(1)?;
-        Ok(match row.text(0)?.as_str() {
+        let member = match row.text(0)?.as_str() {
             "group" => Member::Group(GroupId::new(id)),
             _ => Member::User(UserId::new(id)),
-        })
+        };
+        Ok((member, row.int(2)? > 0))
     })
 }
 
 /// The ids of all rows of a group, also those of deleted members.
 pub fn rows_of(tx: &mut Tx<'_>, tenant: &TenantId, group: &GroupId) -> Result<Vec<String>, StoreError> {
     tx.rows(&ROWS_OF, &[tenant.as_str().into(), group.as_str().into()], |row| row.text(0))
+}
+
+/// Whether a group has more rows than this; counts no further.
+pub fn more_than(tx: &mut Tx<'_>, tenant: &TenantId, group: &GroupId, rows: i64) -> Result<bool, StoreError> {
+    let params = [tenant.as_str().into(), group.as_str().into(), (rows + 1).into()];
+    Ok(tx.one(&UP_TO, &params, |row| row.int(0))? > rows)
 }
 
 /// The groups that have this user or group as a direct member.
@@ -193,8 +222,7 @@ pub fn containing(
         found.insert((*member).to_owned(), groups);
         return Ok(found);
     }
-    let rows =
-        in_chunks(tx, &CONTAINING, tenant, members, |row| Ok((row.text(0)?, containing_row(row, 1)?)))?;
+    let rows = in_lists(tx, &CONTAINING, tenant, members, |row| Ok((row.text(0)?, containing_row(row, 1)?)))?;
     for (member, group) in rows {
         found.entry(member).or_default().push(group);
     }
@@ -214,6 +242,16 @@ pub fn touch_groups_of(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     tx.later(&TOUCH_GROUPS_OF, &[tenant.as_str().into(), member.into(), now_ms.into()])
+}
+
+/// The same for a user whom some connection does not see: what it is shown of the groups is about to change.
+pub fn touch_groups_of_departed(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    user: &UserId,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    tx.later(&TOUCH_GROUPS_OF_DEPARTED, &[tenant.as_str().into(), user.as_str().into(), now_ms.into()])
 }
 
 /// Whether there is a row for this direct member, deleted or not.

@@ -3,7 +3,9 @@
 pub mod app;
 pub mod audit;
 pub mod change;
+pub mod confirmed;
 pub mod connection;
+pub mod departure;
 pub mod edge;
 pub mod edge_follow;
 pub mod group;
@@ -16,6 +18,7 @@ pub mod mark;
 pub mod member;
 pub mod merge;
 pub mod resource;
+pub mod schema_extension;
 pub mod seat;
 pub mod signin;
 pub mod standing;

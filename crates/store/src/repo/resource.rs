@@ -44,6 +44,8 @@ pub struct Stored {
     pub modified_ms: i64,
     /// Set while it is deleted.
     pub deleted_ms: Option<i64>,
+    /// Whether some connection does not see the user any more: see [`super::departure`].
+    pub departed: bool,
 }
 
 /// An order that an index gives.
@@ -59,10 +61,10 @@ pub enum Order {
 
 macro_rules! columns {
     ("usr") => {
-        "SELECT id, source, doc, version, created_ms, modified_ms, deleted_ms, CAST(0 AS BIGINT) FROM usr "
+        "SELECT id, source, doc, version, created_ms, modified_ms, deleted_ms, CAST(0 AS BIGINT), departed FROM usr "
     };
     ("grp") => {
-        "SELECT id, source, doc, version, created_ms, modified_ms, deleted_ms, members_version FROM grp "
+        "SELECT id, source, doc, version, created_ms, modified_ms, deleted_ms, members_version, CAST(0 AS BIGINT) FROM grp "
     };
 }
 
@@ -153,7 +155,7 @@ pub fn get_many(
     ids: &[String],
 ) -> Result<Vec<Stored>, StoreError> {
     let keys: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let found = in_chunks(tx, pick!(kind, GET_MANY), tenant, &keys, read)?;
+    let found = in_chunks(tx, (pick!(kind, GET), pick!(kind, GET_MANY)), tenant, &keys, read)?;
     let mut by_id: std::collections::BTreeMap<String, Stored> = found
         .into_iter()
         .filter(|stored| stored.deleted_ms.is_none())
@@ -268,5 +270,6 @@ fn read(row: &Row<'_>) -> Result<Stored, StoreError> {
         modified_ms: row.int(5)?,
         deleted_ms: row.opt_int(6)?,
         members_version: row.int(7)?,
+        departed: row.int(8)? > 0,
     })
 }

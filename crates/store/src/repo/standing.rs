@@ -104,7 +104,7 @@ pub fn before_plan(
             Ok(OpenIntent { id: IntentId::new(id), kind: row.text(22)?, sent_ms: row.int(23)? })
         });
         Ok(BeforePlan {
-            user: user::read(row)?,
+            user: user::read_user(row)?,
             mark: mark::read_view(row, 8)?,
             link: row.opt_text(14)?.map(|_| link::read(row, 14)).transpose()?,
             intent: intent.transpose()?,

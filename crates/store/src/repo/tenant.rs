@@ -9,6 +9,8 @@ statement!(BY_NAME, "SELECT id, name, created_ms FROM tenant WHERE name_key = $1
 statement!(GET, "SELECT id, name, created_ms FROM tenant WHERE id = $1");
 statement!(ONE_BY_ONE, "UPDATE tenant SET created_ms = created_ms WHERE id = $1");
 statement!(LIST, "SELECT id, name, created_ms FROM tenant ORDER BY name_key");
+statement!(SCHEMAS_VERSION, "SELECT schemas_version FROM tenant WHERE id = $1");
+statement!(SCHEMAS_CHANGED, "UPDATE tenant SET schemas_version = schemas_version + 1 WHERE id = $1");
 
 /// One isolated customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,17 @@ pub fn get(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<Option<Tenant>, StoreEr
 /// Lets transactions that call this pass one after the other: what they check together no constraint holds.
 pub fn one_by_one(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError> {
     tx.exec(&ONE_BY_ONE, &[tenant.as_str().into()]).map(drop)
+}
+
+/// The version of the tenant's own schemas; 0 while it never had one, or if the tenant is unknown.
+pub fn schemas_version(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
+    let version = tx.optional(&SCHEMAS_VERSION, &[tenant.as_str().into()], |row| row.int(0))?;
+    Ok(version.unwrap_or_default())
+}
+
+/// Says that the tenant's own schemas have changed.
+pub fn schemas_changed(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<(), StoreError> {
+    tx.later(&SCHEMAS_CHANGED, &[tenant.as_str().into()])
 }
 
 /// Every tenant, by name.

@@ -14,8 +14,16 @@ statement!(
 statement!(
     FIND,
     "SELECT t.id, t.tenant, t.name, t.scope, t.connection, t.user_id, t.created_ms, t.expires_ms, t.last_used_ms, t.revoked_ms,
-            t.digest, c.id, c.name, c.provider, c.settings, c.version, c.created_ms
+            t.digest, c.id, c.name, c.provider, c.settings, c.version, c.created_ms, tenant.schemas_version
        FROM token t LEFT JOIN connection c ON c.tenant = t.tenant AND c.id = t.connection
+       LEFT JOIN tenant ON tenant.id = t.tenant
+      WHERE t.id = $1"
+);
+statement!(
+    STANDING,
+    "SELECT t.digest, t.expires_ms, t.revoked_ms, t.connection, c.version, n.schemas_version, n.name
+       FROM token t LEFT JOIN connection c ON c.tenant = t.tenant AND c.id = t.connection
+       LEFT JOIN tenant n ON n.id = t.tenant
       WHERE t.id = $1"
 );
 statement!(
@@ -66,6 +74,34 @@ pub struct Found {
     pub token: Token,
     /// Its connection, if that is still there.
     pub connection: Option<Connection>,
+    /// The version of the tenant's own schemas.
+    pub schemas_version: i64,
+}
+
+/// What may change about a token, as far as a request must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Of its secret.
+    pub digest: String,
+    /// Not valid from then on.
+    pub expires_ms: Option<i64>,
+    /// When it was revoked.
+    pub revoked_ms: Option<i64>,
+    /// Whose policies hold.
+    pub connection: Option<ConnectionId>,
+    /// The version of that connection, if it is still there.
+    pub connection_version: Option<i64>,
+    /// The version of the tenant's own schemas.
+    pub schemas_version: Option<i64>,
+}
+
+impl Standing {
+    /// Whether it may be used. A token of a connection that was removed is not one of the whole tenant.
+    pub fn holds(&self, now_ms: i64) -> bool {
+        self.revoked_ms.is_none()
+            && self.expires_ms.is_none_or(|end| end > now_ms)
+            && (self.connection.is_none() || self.connection_version.is_some())
+    }
 }
 
 /// Adds a token.
@@ -94,12 +130,28 @@ pub fn find(tx: &mut Tx<'_>, presented: &Presented) -> Result<Option<Found>, Sto
             return Ok(None);
         }
         let connection = row.opt_text(11)?.map(|_| super::connection::read(row, 11)).transpose()?;
-        Ok(Some(Found { token: read(row)?, connection }))
+        let schemas_version = row.opt_int(17)?.unwrap_or_default();
+        Ok(Some(Found { token: read(row)?, connection, schemas_version }))
     })?;
     if !known {
         presented.matches(None);
     }
     Ok(found.flatten())
+}
+
+/// How a token stands, and the name of its tenant; none if the id was never given.
+pub fn standing(tx: &mut Tx<'_>, id: &TokenId) -> Result<Option<(Standing, String)>, StoreError> {
+    tx.optional(&STANDING, &[id.as_str().into()], |row| {
+        let standing = Standing {
+            digest: row.text(0)?,
+            expires_ms: row.opt_int(1)?,
+            revoked_ms: row.opt_int(2)?,
+            connection: row.opt_text(3)?.map(ConnectionId::new),
+            connection_version: row.opt_int(4)?,
+            schemas_version: row.opt_int(5)?,
+        };
+        Ok((standing, row.opt_text(6)?.unwrap_or_default()))
+    })
 }
 
 /// All tokens of a tenant, oldest first, revoked and expired ones too.

@@ -28,8 +28,8 @@ macro_rules! select {
 statement!(
     INSERT,
     "INSERT INTO usr(tenant, id, external_id, user_name, user_name_key, manager_ref, active, source, doc, version, \
-     created_ms, modified_ms, deleted_ms)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)"
+     created_ms, modified_ms, deleted_ms, lookups)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)"
 );
 statement!(
     UPDATE,
@@ -74,8 +74,12 @@ statement!(
     concat!("SELECT DISTINCT manager_ref FROM usr WHERE tenant = $1 AND manager_ref IN ", in_32!())
 );
 statement!(GET_MANY, select!("AND id IN ", in_32!()));
+statement!(ID_OF_NAME, "SELECT id FROM usr WHERE tenant = $1 AND deleted_ms IS NULL AND user_name_key = $2");
+statement!(BY_NAME_KEY, select!("AND deleted_ms IS NULL AND user_name_key = $2"));
 statement!(BY_NAME_KEYS, select!("AND deleted_ms IS NULL AND user_name_key IN ", in_32!()));
+statement!(BY_EXTERNAL_ID, select!("AND deleted_ms IS NULL AND external_id = $2"));
 statement!(BY_EXTERNAL_IDS, select!("AND deleted_ms IS NULL AND external_id IN ", in_32!()));
+statement!(VERSION, "SELECT id, version, deleted_ms FROM usr WHERE tenant = $1 AND id = $2");
 statement!(
     VERSIONS,
     concat!("SELECT id, version, deleted_ms FROM usr WHERE tenant = $1 AND id IN ", in_32!())
@@ -115,9 +119,20 @@ pub(crate) fn changed_one(
     if tx.exec(statement, params)? == 1 { Ok(()) } else { Err(tx.out_of_date(statement.name)) }
 }
 
-/// Adds a user with the version it carries. `now_ms` becomes the time of creation.
+/// Adds a user with the version it carries, without lookups. `now_ms` becomes the time of creation.
 pub fn insert(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> Result<(), StoreError> {
-    let params: [Value; 12] = [
+    insert_as(tx, tenant, user, now_ms, false)
+}
+
+/// [`insert`] that says whether the lookups are written with it.
+pub(crate) fn insert_as(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    user: &User,
+    now_ms: i64,
+    lookups: bool,
+) -> Result<(), StoreError> {
+    let params: [Value; 13] = [
         tenant.as_str().into(),
         user.id.as_str().into(),
         user.external_id.clone().into(),
@@ -130,6 +145,7 @@ pub fn insert(tx: &mut Tx<'_>, tenant: &TenantId, user: &User, now_ms: i64) -> R
         user.version.into(),
         now_ms.into(),
         user.deleted_ms.into(),
+        i64::from(lookups).into(),
     ];
     tx.later(&INSERT, &params)
 }
@@ -188,7 +204,7 @@ pub fn get_many<'a>(
     ids: impl IntoIterator<Item = &'a UserId>,
 ) -> Result<Vec<User>, StoreError> {
     let ids: Vec<&str> = ids.into_iter().map(UserId::as_str).collect();
-    in_chunks(tx, &GET_MANY, tenant, &ids, read)
+    in_chunks(tx, (&GET, &GET_MANY), tenant, &ids, read)
 }
 
 /// Id, version and whether deleted, of those ids that exist, in no order.
@@ -198,7 +214,7 @@ pub fn versions<'a>(
     ids: impl IntoIterator<Item = &'a UserId>,
 ) -> Result<Vec<(UserId, i64, bool)>, StoreError> {
     let ids: Vec<&str> = ids.into_iter().map(UserId::as_str).collect();
-    in_chunks(tx, &VERSIONS, tenant, &ids, |row| {
+    in_chunks(tx, (&VERSION, &VERSIONS), tenant, &ids, |row| {
         Ok((UserId::new(row.text(0)?), row.int(1)?, row.opt_int(2)?.is_some()))
     })
 }
@@ -206,6 +222,12 @@ pub fn versions<'a>(
 /// The user of that userName in any letter case, unless deleted.
 pub fn find_by_user_name(tx: &mut Tx<'_>, tenant: &TenantId, name: &str) -> Result<Option<User>, StoreError> {
     Ok(find_by_user_names(tx, tenant, &[name])?.pop())
+}
+
+/// Its id alone.
+pub fn id_of_user_name(tx: &mut Tx<'_>, tenant: &TenantId, name: &str) -> Result<Option<UserId>, StoreError> {
+    let params = [tenant.as_str().into(), scim::fold(name).into()];
+    tx.optional(&ID_OF_NAME, &params, |row| row.text(0).map(UserId::new))
 }
 
 /// The users of those userNames in any letter case, without deleted ones.
@@ -216,7 +238,7 @@ pub fn find_by_user_names(
 ) -> Result<Vec<User>, StoreError> {
     let keys: Vec<String> = names.iter().map(|name| scim::fold(name)).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    in_chunks(tx, &BY_NAME_KEYS, tenant, &keys, read)
+    in_chunks(tx, (&BY_NAME_KEY, &BY_NAME_KEYS), tenant, &keys, read)
 }
 
 /// The user of that externalId, unless deleted.
@@ -234,7 +256,7 @@ pub fn find_by_external_ids(
     tenant: &TenantId,
     external_ids: &[&str],
 ) -> Result<Vec<User>, StoreError> {
-    in_chunks(tx, &BY_EXTERNAL_IDS, tenant, external_ids, read)
+    in_chunks(tx, (&BY_EXTERNAL_ID, &BY_EXTERNAL_IDS), tenant, external_ids, read)
 }
 
 /// The user that a person or a document means: by id, else externalId, else userName in any letter case; not deleted.
@@ -335,7 +357,7 @@ pub fn references(
     tenant: &TenantId,
     ids: &[&str],
 ) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
-    let rows = in_chunks(tx, &REFERENCES, tenant, ids, |row| {
+    let rows = in_lists(tx, &REFERENCES, tenant, ids, |row| {
         let (id, name, external) = (row.text(0)?, row.text(1)?, row.opt_text(2)?);
         let references = [Some(&id), Some(&name), external.as_ref()];
         let folded = references.into_iter().flatten().map(|text| scim::fold(text)).collect();
@@ -350,13 +372,28 @@ pub fn named_as_manager(
     tenant: &TenantId,
     references: &[&str],
 ) -> Result<BTreeSet<String>, StoreError> {
-    Ok(in_chunks(tx, &NAMED_AS_MANAGER, tenant, references, |row| row.text(0))?.into_iter().collect())
+    Ok(in_lists(tx, &NAMED_AS_MANAGER, tenant, references, |row| row.text(0))?.into_iter().collect())
 }
 
 const CHUNK: usize = 32;
 
-/// Runs a statement with an [`in_32`] list as often as the keys need.
+/// Runs `list`, which has an [`in_32`] list, as often as the keys need; for a single key `single`, which takes only that: a
+/// list costs more than all the rest.
 pub(crate) fn in_chunks<T>(
+    tx: &mut Tx<'_>,
+    (single, list): (&'static Statement, &'static Statement),
+    tenant: &TenantId,
+    keys: &[&str],
+    read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    match keys {
+        [key] => tx.rows(single, &[tenant.as_str().into(), (*key).into()], read),
+        _ => in_lists(tx, list, tenant, keys, read),
+    }
+}
+
+/// [`in_chunks`] without a statement for a single key.
+pub(crate) fn in_lists<T>(
     tx: &mut Tx<'_>,
     statement: &'static Statement,
     tenant: &TenantId,
@@ -390,7 +427,11 @@ pub(crate) fn in_chunks_and<T>(
 }
 
 /// Reads a user from the first eight columns.
-pub(crate) fn read(row: &Row<'_>) -> Result<User, StoreError> {
+pub(crate) fn read_user(row: &Row<'_>) -> Result<User, StoreError> {
+    read(row)
+}
+
+fn read(row: &Row<'_>) -> Result<User, StoreError> {
     Ok(User {
         id: UserId::new(row.text(0)?),
         external_id: row.opt_text(1)?,

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use domain::exchange::Exchange;
 use scim::ResourceType;
 use serde_json::Value as Json;
@@ -47,7 +48,7 @@ pub struct ScimLogOptions {
     pub keep_accepted: usize,
     /// What the endpoint knows: values of other attributes are not written down. User and Group of the RFCs.
     pub types: Types,
-    /// How long the writer lets records gather before it commits: 25 ms.
+    /// How long the writer lets records gather before it commits: 100 ms.
     pub gather_ms: u64,
     /// Failures to inject; for tests.
     pub faults: Option<Arc<crate::Faults>>,
@@ -62,7 +63,7 @@ impl ScimLogOptions {
             keep_bytes: 1 << 30,
             keep_accepted: 20,
             types: Arc::new(vec![ResourceType::user(), ResourceType::group()]),
-            gather_ms: 25,
+            gather_ms: 100,
             faults: None,
         }
     }
@@ -80,10 +81,41 @@ pub struct ScimLog {
 /// The resource types of the endpoint, for redaction in the writer.
 pub type Types = Arc<Vec<ResourceType>>;
 
+/// Bodies of a request as they travelled: JSON texts, empty where there was none.
+#[derive(Clone, Debug, Default)]
+pub struct Sent {
+    /// What was sent to us.
+    pub request: Bytes,
+    /// What was answered.
+    pub answer: Bytes,
+}
+
 enum Message {
-    /// With the types, where they are not those of the options.
-    Record(Box<Exchange>, Option<Types>),
+    Record(Box<Entry>),
     Flush(oneshot::Sender<()>),
+}
+
+/// A request on its way to the writer.
+struct Entry {
+    exchange: Exchange,
+    /// Bodies that are only read if they are kept.
+    sent: Sent,
+    /// Where they are not those of the options.
+    types: Option<Types>,
+    /// About how much memory the bodies take.
+    bytes: usize,
+}
+
+impl Entry {
+    fn has_bodies(&self) -> bool {
+        let Exchange { request, answer, .. } = &self.exchange;
+        request.is_some() || answer.is_some() || !self.sent.request.is_empty() || !self.sent.answer.is_empty()
+    }
+
+    fn drop_bodies(&mut self) {
+        (self.exchange.request, self.exchange.answer) = (None, None);
+        (self.sent, self.bytes) = (Sent::default(), 0);
+    }
 }
 
 /// Figures that both ends keep.
@@ -114,12 +146,13 @@ impl ScimLog {
     /// Records a request as it came. The writer redacts path and bodies of what it keeps, and only of that: most bodies of
     /// accepted requests are not kept, so this costs the request path less than redacting there. Never waits.
     pub fn record(&self, exchange: Exchange) {
-        self.send(exchange, None);
+        self.send(exchange, Sent::default(), None);
     }
 
-    /// [`ScimLog::record`] for a tenant with schemas of its own: attributes of these types are known.
-    pub fn record_with(&self, exchange: Exchange, types: &Types) {
-        self.send(exchange, Some(types.clone()));
+    /// [`ScimLog::record`] of a request whose bodies are still texts: nothing of them is copied, and most are never read.
+    /// `types` are those of a tenant with schemas of its own: their attributes are known.
+    pub fn record_sent(&self, exchange: Exchange, sent: Sent, types: Option<&Types>) {
+        self.send(exchange, sent, types.cloned());
     }
 
     /// Returns when everything that was recorded before is committed.
@@ -158,21 +191,22 @@ impl ScimLog {
         self.shared.failing.load(Ordering::Relaxed)
     }
 
-    fn send(&self, mut exchange: Exchange, types: Option<Types>) {
+    fn send(&self, exchange: Exchange, sent: Sent, types: Option<Types>) {
         let Some(queue) = &self.queue else { return };
-        let size = weight(&exchange);
+        let size = weight(&exchange) + sent.request.len() + sent.answer.len();
+        let mut entry = Box::new(Entry { exchange, sent, types, bytes: size });
         let queued = self.shared.queued_bytes.fetch_add(size, Ordering::Relaxed);
         if size > 0 && queued + size > QUEUED_BYTES_MAX {
             self.shared.queued_bytes.fetch_sub(size, Ordering::Relaxed);
             self.shared.thinned.fetch_add(1, Ordering::Relaxed);
-            exchange = exchange.without_bodies();
+            entry.drop_bodies();
         }
-        let refused = match queue.try_send(Message::Record(Box::new(exchange), types)) {
+        let refused = match queue.try_send(Message::Record(entry)) {
             Ok(()) => return,
             Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => message,
         };
-        if let Message::Record(exchange, _) = refused {
-            self.shared.queued_bytes.fetch_sub(weight(&exchange), Ordering::Relaxed);
+        if let Message::Record(entry) = refused {
+            self.shared.queued_bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
         }
         self.shared.lose(1);
     }

@@ -10,11 +10,11 @@ use domain::exchange::{Exchange, redact, redact_path};
 use scim::ResourceType;
 
 use super::batch::{self, Accepted, Batch, Body, Kept};
-use super::{Message, ScimLogOptions, Shared, Types, retain, weight};
+use super::{Entry, Message, ScimLogOptions, Shared, Types, retain};
 use crate::{Store, StoreError};
 
 /// The most records in one commit.
-const BATCH_MAX: usize = 1_000;
+const BATCH_MAX: usize = 4_000;
 
 /// How often a batch is tried before it is lost, and the first pause, which doubles.
 const TRIES: u32 = 5;
@@ -28,9 +28,6 @@ const BATCHES_PER_LOOK: u32 = 16;
 
 /// Kinds of accepted requests whose bodies are kept.
 const KINDS_MAX: usize = 10_000;
-
-/// A request, with the types where they are not those of the options.
-type Queued = (Exchange, Option<Types>);
 
 /// The state of the thread.
 pub(super) struct Writer {
@@ -85,7 +82,7 @@ impl Writer {
     fn take(&mut self, first: Message, messages: &Receiver<Message>) -> bool {
         let mut next = Some(first);
         loop {
-            let (mut records, mut waiting) = (Vec::<Queued>::new(), vec![]);
+            let (mut records, mut waiting) = (Vec::<Entry>::new(), vec![]);
             let mut open = true;
             while records.len() < BATCH_MAX {
                 let message = match next.take().map_or_else(|| messages.try_recv(), Ok) {
@@ -97,7 +94,7 @@ impl Writer {
                     }
                 };
                 match message {
-                    Message::Record(exchange, types) => records.push((*exchange, types)),
+                    Message::Record(entry) => records.push(*entry),
                     Message::Flush(done) => waiting.push(done),
                 }
             }
@@ -113,11 +110,11 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, records: Vec<Queued>) {
+    fn write(&mut self, records: Vec<Entry>) {
         if records.is_empty() {
             return;
         }
-        let bytes: usize = records.iter().map(|(exchange, _)| weight(exchange)).sum();
+        let bytes: usize = records.iter().map(|entry| entry.bytes).sum();
         let count = records.len() as u64;
         let batch = self.prepare(records);
         self.shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -133,14 +130,14 @@ impl Writer {
     }
 
     /// Decides which bodies stay, and redacts what is not yet redacted.
-    fn prepare(&mut self, records: Vec<Queued>) -> Batch {
+    fn prepare(&mut self, records: Vec<Entry>) -> Batch {
         let keep = self.options.keep_accepted;
-        let kinds: Vec<Option<String>> = records.iter().map(|(exchange, _)| self.kind(exchange)).collect();
+        let kinds: Vec<Option<String>> = records.iter().map(|entry| self.kind(entry)).collect();
         let mut newest: BTreeMap<&str, usize> = BTreeMap::new();
         let mut wanted = vec![false; records.len()];
         for (at, kind) in kinds.iter().enumerate().rev() {
             wanted[at] = match kind {
-                None => !records[at].0.accepted(),
+                None => !records[at].exchange.accepted(),
                 Some(kind) => {
                     let count = newest.entry(kind).or_default();
                     *count += 1;
@@ -158,8 +155,11 @@ impl Writer {
         let mut batch = Batch::default();
         batch.lost = self.shared.lost_unwritten.load(Ordering::Relaxed);
         batch.displaced = displaced;
-        for ((at, (exchange, types)), kind) in records.into_iter().enumerate().zip(kinds) {
-            let exchange = redacted(exchange, types.as_ref().unwrap_or(&self.options.types), wanted[at]);
+        for ((at, mut entry), kind) in records.into_iter().enumerate().zip(kinds) {
+            if !wanted[at] {
+                entry.drop_bodies();
+            }
+            let exchange = redacted(entry, &self.options.types);
             let body = wanted[at].then(|| Body::new(&exchange, kind)).flatten();
             batch.push(&exchange.within_limits(), body);
         }
@@ -167,8 +167,9 @@ impl Writer {
     }
 
     /// The kind of an accepted request with bodies; none for a failure, and where there are too many kinds.
-    fn kind(&self, exchange: &Exchange) -> Option<String> {
-        if !exchange.accepted() || (exchange.request.is_none() && exchange.answer.is_none()) {
+    fn kind(&self, entry: &Entry) -> Option<String> {
+        let exchange = &entry.exchange;
+        if !exchange.accepted() || !entry.has_bodies() {
             return None;
         }
         let kind = format!("{} {} {}", exchange.tenant, exchange.connection, exchange.operation());
@@ -231,15 +232,15 @@ impl Writer {
     }
 }
 
-/// The exchange as it may be written down, without bodies that are not wanted.
-fn redacted(mut exchange: Exchange, types: &Types, wanted: bool) -> Exchange {
-    if !wanted {
-        exchange = exchange.without_bodies();
-    }
-    let types: Vec<&ResourceType> = types.iter().collect();
+/// The exchange as it may be written down.
+fn redacted(entry: Entry, known: &Types) -> Exchange {
+    let Entry { mut exchange, sent, types, .. } = entry;
+    let types: Vec<&ResourceType> = types.as_ref().unwrap_or(known).iter().collect();
     exchange.path = redact_path(&types, &exchange.path);
-    for body in [&mut exchange.request, &mut exchange.answer].into_iter().flatten() {
-        *body = redact(&types, body);
+    for (body, text) in [(&mut exchange.request, sent.request), (&mut exchange.answer, sent.answer)] {
+        // What is no JSON cannot be redacted, so it is not written down.
+        let read = body.take().or_else(|| serde_json::from_slice(&text).ok());
+        *body = read.map(|body| redact(&types, &body));
     }
     exchange
 }

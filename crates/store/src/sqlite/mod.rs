@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-pub(crate) use reader::Readers;
+pub(crate) use reader::{Readers, within};
 pub(crate) use writer::{Inline, Writer};
 
 use crate::dialect::from_sqlite;
@@ -94,7 +94,7 @@ fn configure(connection: &mut Connection) -> rusqlite::Result<String> {
     let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     connection.execute_batch(
         "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; \
-         PRAGMA journal_size_limit=67108864;",
+         PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=4000;",
     )?;
     Ok(mode)
 }
@@ -129,7 +129,7 @@ pub(crate) fn rollback(connection: &Connection) {
 }
 
 pub(crate) fn prepare(connection: &Connection, statement: &'static Statement) -> Result<(), StoreError> {
-    connection.prepare(statement.for_sqlite()).map(drop).map_err(|error| from_sqlite(statement.name, &error))
+    connection.prepare(statement.sql).map(drop).map_err(|error| from_sqlite(statement.name, &error))
 }
 
 pub(crate) fn exec(
@@ -138,14 +138,31 @@ pub(crate) fn exec(
     statement: &'static Statement,
     params: &[Value],
 ) -> Result<u64, StoreError> {
-    let mut prepared = bound(connection, access, statement, params)?;
+    exec_many(connection, access, statement, std::iter::once(params))
+}
+
+/// Runs a statement once for each list of parameters; the rows changed in all.
+pub(crate) fn exec_many<'p>(
+    connection: &Connection,
+    access: Access,
+    statement: &'static Statement,
+    many: impl Iterator<Item = &'p [Value]>,
+) -> Result<u64, StoreError> {
+    let mut prepared = prepared(connection, access, statement)?;
     let fail = |error| from_sqlite(statement.name, &error);
-    if prepared.column_count() == 0 {
-        return prepared.raw_execute().map(|changed| changed as u64).map_err(fail);
+    let mut changed = 0;
+    for params in many {
+        bind(&mut prepared, statement, params)?;
+        if prepared.column_count() == 0 {
+            changed += prepared.raw_execute().map_err(fail)? as u64;
+            continue;
+        }
+        let mut rows = prepared.raw_query();
+        while rows.next().map_err(fail)?.is_some() {}
+        drop(rows);
+        changed += connection.changes();
     }
-    let mut rows = prepared.raw_query();
-    while rows.next().map_err(fail)?.is_some() {}
-    Ok(connection.changes())
+    Ok(changed)
 }
 
 /// The inner result is the reader's own.
@@ -156,7 +173,8 @@ pub(crate) fn rows<T>(
     params: &[Value],
     read: &mut dyn FnMut(&Row<'_>) -> Result<T, StoreError>,
 ) -> Result<Result<Vec<T>, StoreError>, StoreError> {
-    let mut prepared = bound(connection, access, statement, params)?;
+    let mut prepared = prepared(connection, access, statement)?;
+    bind(&mut prepared, statement, params)?;
     let mut rows = prepared.raw_query();
     let mut out = Vec::new();
     while let Some(row) = rows.next().map_err(|error| from_sqlite(statement.name, &error))? {
@@ -168,26 +186,45 @@ pub(crate) fn rows<T>(
     Ok(Ok(out))
 }
 
-fn bound<'c>(
+fn prepared<'c>(
     connection: &'c Connection,
     access: Access,
     statement: &'static Statement,
-    params: &[Value],
 ) -> Result<rusqlite::CachedStatement<'c>, StoreError> {
     let fail = |error| from_sqlite(statement.name, &error);
-    let mut prepared = connection.prepare_cached(statement.for_sqlite()).map_err(fail)?;
+    let prepared = connection.prepare_cached(statement.sql).map_err(fail)?;
     if access == Access::Read && !prepared.readonly() {
         let detail = format!("{} writes inside a read", statement.name);
         return Err(StoreError::ReadOnly { detail });
     }
-    // PostgreSQL refuses missing and surplus parameters too.
-    if prepared.parameter_count() != params.len() {
+    Ok(prepared)
+}
+
+fn bind(
+    prepared: &mut rusqlite::Statement<'_>,
+    statement: &'static Statement,
+    params: &[Value],
+) -> Result<(), StoreError> {
+    let fail = |error| from_sqlite(statement.name, &error);
+    let numbers = statement.numbers.get_or_init(|| numbers(prepared));
+    for (at, number) in numbers.iter().enumerate() {
+        let Some(value) = number.checked_sub(1).and_then(|place| params.get(place)) else {
+            return Err(wrong_count(statement, params));
+        };
+        prepared.raw_bind_parameter(at + 1, value).map_err(fail)?;
+    }
+    // PostgreSQL refuses surplus parameters too.
+    if numbers.iter().max().copied().unwrap_or_default() != params.len() {
         return Err(wrong_count(statement, params));
     }
-    for (index, value) in (1..).zip(params) {
-        prepared.raw_bind_parameter(index, value).map_err(fail)?;
-    }
-    Ok(prepared)
+    Ok(())
+}
+
+/// The numbers in the names of the parameters: SQLite reads `$3` as a name and numbers names by first appearance. 0 for one
+/// that has no number.
+fn numbers(prepared: &rusqlite::Statement<'_>) -> Box<[usize]> {
+    let number = |name: Option<&str>| name?.get(1..)?.parse::<usize>().ok();
+    (1..=prepared.parameter_count()).map(|at| number(prepared.parameter_name(at)).unwrap_or(0)).collect()
 }
 
 fn wrong_count(statement: &'static Statement, params: &[Value]) -> StoreError {

@@ -37,6 +37,19 @@ impl Readers {
         answer
     }
 
+    /// Begins a snapshot that lasts until it is given back.
+    pub(crate) fn begin(&self) -> Result<Connection, StoreError> {
+        let connection = self.take()?;
+        control(&connection, "BEGIN DEFERRED")?;
+        Ok(connection)
+    }
+
+    /// Ends a snapshot.
+    pub(crate) fn end(&self, connection: Connection) {
+        rollback(&connection);
+        self.give_back(connection);
+    }
+
     fn take(&self) -> Result<Connection, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.map_or_else(|| connect(&self.path).and_then(with_small_cache), Ok)
@@ -62,7 +75,15 @@ pub(crate) fn snapshot<T, E: TxError>(
     body: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     control(connection, "BEGIN DEFERRED")?;
-    let answer = Tx::new(Link::Sqlite(connection), Access::Read, None).run(body);
+    let answer = within(connection, body);
     rollback(connection);
     answer
+}
+
+/// Runs a closure that only reads in a snapshot that was begun.
+pub(crate) fn within<T, E: TxError>(
+    connection: &Connection,
+    body: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    Tx::new(Link::Sqlite(connection), Access::Read, None).run(body)
 }

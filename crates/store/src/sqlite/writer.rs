@@ -1,8 +1,9 @@
 //! SQLite writes: one thread commits the jobs of many callers at once and answers each after the commit.
 //!
-//! A job runs in a savepoint, so its failure or panic loses only its own changes. SQLite may also roll the whole
-//! transaction back by itself, or the commit may fail: then nobody has been answered yet, and every job of the group
-//! runs once more, alone in a transaction of its own, and is answered for itself.
+//! A failure or panic loses only the job's own changes. Most that fail have changed nothing yet; after one that had, the
+//! whole group runs once more, each job in a savepoint, and so do the next groups: a savepoint copies every page that is
+//! touched. SQLite may also roll the whole transaction back by itself, or the commit may fail: then nobody has been answered
+//! yet, and every job of the group runs once more, alone in a transaction of its own, and is answered for itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -26,6 +27,9 @@ const GROUP_MAX: usize = 256;
 
 /// A group takes no further job once it has run this long, so that no transaction holds the writer for 20 ms.
 const GROUP_MICROS: u64 = 10_000;
+
+/// So many groups use savepoints after one that had to run again for want of them.
+const GUARDED_GROUPS: u32 = 64;
 
 /// How often BEGIN is tried; each waits for the busy handler's time.
 const BEGIN_TRIES: usize = 2;
@@ -97,8 +101,8 @@ impl Inline {
         core.begin()?;
         let started = (core.clock)();
         let answer = core.tx().run(&mut body);
-        core.count_panic(&answer);
         if answer.is_err() {
+            core.count_panic(panicked(&answer));
             rollback(&core.connection);
             return answer;
         }
@@ -123,6 +127,8 @@ impl Inline {
 trait Job: Send {
     /// Runs the closure and keeps its answer; whether its changes stay.
     fn run(&mut self, core: &Core) -> bool;
+    /// Whether the answer kept is that the closure panicked.
+    fn panicked(&self) -> bool;
     /// Sends the answer kept, or the failure in place of an `Ok` that did not become durable.
     fn reply(self: Box<Self>, lost: Option<StoreError>);
 }
@@ -141,10 +147,13 @@ where
 {
     fn run(&mut self, core: &Core) -> bool {
         let answer = core.tx().run(&mut self.body);
-        core.count_panic(&answer);
         let keep = answer.is_ok();
         self.answer = Some(answer);
         keep
+    }
+
+    fn panicked(&self) -> bool {
+        self.answer.as_ref().is_some_and(panicked)
     }
 
     fn reply(self: Box<Self>, lost: Option<StoreError>) {
@@ -165,11 +174,19 @@ struct Core {
     clock: fn() -> u64,
     faults: Option<Arc<Faults>>,
     counters: Arc<Counters>,
+    /// How many of the next groups use savepoints.
+    guarded: u32,
 }
 
 impl Core {
     fn new(connection: Connection, options: &OpenOptions, counters: Arc<Counters>) -> Core {
-        Core { connection, clock: options.monotonic_micros, faults: options.faults.clone(), counters }
+        Core {
+            connection,
+            clock: options.monotonic_micros,
+            faults: options.faults.clone(),
+            counters,
+            guarded: 0,
+        }
     }
 
     /// Runs the job, and those that wait behind it, in one transaction.
@@ -177,26 +194,37 @@ impl Core {
         if let Err(error) = self.begin() {
             // The others have waited as long: they get the same answer instead of each waiting again.
             for job in std::iter::once(first).chain(waiting.try_iter()) {
-                settle(job, Some(error.clone()));
+                self.settle(job, Some(error.clone()));
             }
             return;
         }
         let started = (self.clock)();
         let mut group = Vec::new();
         let mut next = Some(first);
-        let mut open = true;
+        let mut ran = Ran::Well;
         while let Some(mut job) = next.take() {
-            open = self.run_in_savepoint(job.as_mut());
+            ran = if self.guarded > 0 {
+                self.run_in_savepoint(job.as_mut())
+            } else {
+                self.run_bare(job.as_mut())
+            };
             group.push(job);
             let elapsed = (self.clock)().saturating_sub(started);
-            if !open || group.len() >= GROUP_MAX || elapsed >= GROUP_MICROS {
+            if ran != Ran::Well || group.len() >= GROUP_MAX || elapsed >= GROUP_MICROS {
                 break;
             }
             next = waiting.try_recv().ok();
         }
-        if open && self.commit(started, group.len() as u64).is_ok() {
+        self.guarded = self.guarded.saturating_sub(1);
+        if ran == Ran::Spoiled {
+            self.guarded = GUARDED_GROUPS;
+            rollback(&self.connection);
+            let mut all = || group.iter_mut().all(|job| self.run_in_savepoint(job.as_mut()) == Ran::Well);
+            ran = if self.begin().is_ok_and(|()| all()) { Ran::Well } else { Ran::Closed };
+        }
+        if ran == Ran::Well && self.commit(started, group.len() as u64).is_ok() {
             for job in group {
-                settle(job, None);
+                self.settle(job, None);
             }
         } else {
             rollback(&self.connection);
@@ -206,17 +234,26 @@ impl Core {
         }
     }
 
-    /// Whether the group's transaction is still open and holds exactly what it should.
-    fn run_in_savepoint(&self, job: &mut dyn Job) -> bool {
-        let step = |sql| control(&self.connection, sql).is_ok();
-        if !step("SAVEPOINT job") {
-            return false;
-        }
+    fn run_bare(&self, job: &mut dyn Job) -> Ran {
+        let before = self.connection.total_changes();
         let keep = job.run(self);
         if self.connection.is_autocommit() {
-            return false;
+            Ran::Closed
+        } else if keep || self.connection.total_changes() == before {
+            Ran::Well
+        } else {
+            Ran::Spoiled
         }
-        (keep || step("ROLLBACK TO job")) && step("RELEASE job")
+    }
+
+    fn run_in_savepoint(&self, job: &mut dyn Job) -> Ran {
+        let step = |sql| control(&self.connection, sql).is_ok();
+        if !step("SAVEPOINT job") {
+            return Ran::Closed;
+        }
+        let keep = job.run(self);
+        let open = !self.connection.is_autocommit();
+        if open && (keep || step("ROLLBACK TO job")) && step("RELEASE job") { Ran::Well } else { Ran::Closed }
     }
 
     fn run_alone(&self, mut job: Box<dyn Job>) {
@@ -228,7 +265,13 @@ impl Core {
         };
         let lost = durable().err();
         rollback(&self.connection);
-        settle(job, lost);
+        self.settle(job, lost);
+    }
+
+    /// Answers a job. Dropping a caller's closure may panic too, which must not end the writer.
+    fn settle(&self, job: Box<dyn Job>, lost: Option<StoreError>) {
+        self.count_panic(job.panicked());
+        let _ = catch_unwind(AssertUnwindSafe(|| job.reply(lost)));
     }
 
     fn begin(&self) -> Result<(), StoreError> {
@@ -270,16 +313,25 @@ impl Core {
         Tx::new(Link::Sqlite(&self.connection), Access::Write, self.faults.as_deref())
     }
 
-    fn count_panic<T, E: TxError>(&self, answer: &Result<T, E>) {
-        if let Err(error) = answer
-            && matches!(error.store_error(), Some(StoreError::JobPanicked { .. }))
-        {
+    fn count_panic(&self, panicked: bool) {
+        if panicked {
             Counters::add(&self.counters.panicked);
         }
     }
 }
 
-/// Answers a job. Dropping a caller's closure may panic too, which must not end the writer.
-fn settle(job: Box<dyn Job>, lost: Option<StoreError>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| job.reply(lost)));
+/// How the group's transaction is after a job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ran {
+    /// Open, and it holds exactly what it should.
+    Well,
+    /// Open, with changes of a job that failed.
+    Spoiled,
+    /// Not open any more, or not known to be as it should.
+    Closed,
+}
+
+fn panicked<T, E: TxError>(answer: &Result<T, E>) -> bool {
+    let error = answer.as_ref().err().and_then(TxError::store_error);
+    matches!(error, Some(StoreError::JobPanicked { .. }))
 }

@@ -3,7 +3,9 @@
 use store::{MIGRATIONS, Statement};
 
 /// Tables that grow with the directory, the queue or the history.
-const BIG: [&str; 16] = [
+const BIG: [&str; 18] = [
+    "departure",
+    "extension_use",
     "user_merge",
     "confirmed",
     "signin_subject",

@@ -135,6 +135,33 @@ fn write_skew_is_repeated_on_postgresql() {
     assert_eq!(store.stats().repeated, 1);
 }
 
+/// Every transaction reads what every other one writes: on PostgreSQL each commit fails all that run beside it.
+#[test]
+fn in_a_storm_of_conflicts_everybody_comes_through() {
+    on_each(options, |name, store| {
+        let rounds = 10;
+        let answers = race(&store, move |store, n| {
+            (0..rounds)
+                .map(|round| {
+                    store.write_blocking(move |tx| {
+                        let before = tx.one(&COUNTER_SUM, &[], int)?;
+                        // So long that the others read meanwhile.
+                        for _ in 0..20 {
+                            tx.one(&COUNTER_SUM, &[], int)?;
+                        }
+                        tx.exec(&COUNTER_ADD, &[format!("{round}-{n}").into(), 1.into()])?;
+                        Ok::<_, StoreError>(before)
+                    })
+                })
+                .collect::<Vec<_>>()
+        })
+        .concat();
+        let mut seen = answers.into_iter().collect::<Result<Vec<i64>, _>>().unwrap();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..(WRITERS * rounds) as i64).collect::<Vec<_>>(), "{name}");
+    });
+}
+
 #[test]
 fn panics_and_failures_between_others_harm_nobody() {
     on_each(options, |_, store| {

@@ -12,9 +12,12 @@ use targets::{ALL, Target};
 
 const USAGE: &str = "fuzz-run [--inputs N] [--seed S] [--target NAME] [--corpus FOLDER] [--crashes FOLDER] [--limit-ms N]
 fuzz-run --sentences N FOLDER       writes sentences of each grammar to FOLDER/NAME, as seeds for another fuzzer
+fuzz-run --large BYTES [--limit-ms N]   times requests with bodies of that size and many shapes; more than N ms for an error fails
 fuzz-run --replay FILE --target NAME";
 /// Crashes of one target after which it is given up.
 const CRASHES_MAX: usize = 20;
+/// How often a large request is timed; the shortest time counts.
+const LARGE_RUNS: usize = 3;
 /// Half of what a worker thread of the product has.
 const STACK_BYTES: usize = 1024 * 1024;
 
@@ -27,6 +30,7 @@ struct Options {
     limit: Duration,
     sentences: Option<(usize, PathBuf)>,
     replay: Option<PathBuf>,
+    large: Option<usize>,
 }
 
 /// What became of one target.
@@ -83,6 +87,9 @@ fn work(options: &Options) -> Result<bool, String> {
         println!("{}: {} bytes hold, {}", target.name, input.len(), millis(slowest.nanos));
         return Ok(Duration::from_nanos(slowest.nanos) < options.limit);
     }
+    if let Some(bytes) = options.large {
+        return Ok(large(bytes, options.limit));
+    }
     let mut held = true;
     for target in chosen {
         let started = clock();
@@ -103,6 +110,24 @@ fn work(options: &Options) -> Result<bool, String> {
         held &= crashes == 0 && fast;
     }
     Ok(held)
+}
+
+/// Times large requests; whether each that is refused is refused in time.
+fn large(bytes: usize, limit: Duration) -> bool {
+    let clock = clock();
+    let (mut count, mut slowest) = (0, (0, String::new()));
+    for (name, input) in targets::large::bodies(bytes) {
+        let runs = [(); LARGE_RUNS].map(|()| targets::request::time(&clock, &input));
+        let (nanos, status) = runs.into_iter().min().unwrap_or_default();
+        println!("{name:<28} {:>8} bytes  {status}  {:>12}", input.len(), millis(nanos));
+        count += 1;
+        if status >= 400 && nanos > slowest.0 {
+            slowest = (nanos, name);
+        }
+    }
+    let (nanos, name) = slowest;
+    println!("{count} bodies of about {bytes} bytes, slowest refusal {} ({name})", millis(nanos));
+    Duration::from_nanos(nanos) < limit
 }
 
 fn drive(target: &Target, options: &Options) -> Result<Report, String> {
@@ -181,6 +206,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
         limit: Duration::from_millis(10),
         sentences: None,
         replay: None,
+        large: None,
     };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -197,6 +223,9 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
             "--sentences" => {
                 let count = usize::try_from(number(value()?)?).map_err(|error| error.to_string())?;
                 options.sentences = Some((count, value()?.into()));
+            }
+            "--large" => {
+                options.large = Some(usize::try_from(number(value()?)?).map_err(|error| error.to_string())?)
             }
             "--replay" => options.replay = Some(value()?.into()),
             _ => return Err(format!("unknown option {word}")),

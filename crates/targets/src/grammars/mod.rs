@@ -2,9 +2,11 @@
 
 mod endpoint;
 mod formats;
+mod request;
 
 pub(crate) use endpoint::{BULK, DIALECT, QUERY};
 pub(crate) use formats::{CSV, EXPRESSION, OUTCOME, RETRY_AFTER};
+pub(crate) use request::REQUEST;
 
 use crate::grammar::Grammar;
 

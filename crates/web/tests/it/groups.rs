@@ -1,10 +1,14 @@
 //! Groups over HTTP: members as rows, nesting, parked members, and what users show of it.
 
+use domain::directory::Change;
+use domain::ids::UserId;
+use engine::Context;
 use scim::dialect::Dialect;
 use serde_json::{Value, json};
+use store::Tx;
 
 use crate::client::Answer;
-use crate::server::{World, group, on_both};
+use crate::server::{World, group, on_both, on_sqlite};
 
 async fn members(world: &World, id: &str) -> Vec<String> {
     world.get(&format!("/Groups/{id}")).await.expect(200).values("members")
@@ -199,5 +203,35 @@ fn a_large_group_answers_a_patch_without_its_members() {
             .await
             .expect(200);
         assert!(patched.body.get("members").is_none() && patched.version() != seen.version());
+    });
+}
+
+#[test]
+fn twenty_thousand_members_come_in_one_put() {
+    on_sqlite(async |world| {
+        let ids: Vec<String> = (0..20_000).map(|number| format!("u{number:05}")).collect();
+        for some in ids.chunks(1_000) {
+            let batch: Vec<Change> = some
+                .iter()
+                .map(|id| Change::CreateUser {
+                    id: UserId::new(id.as_str()),
+                    source: "test".to_owned(),
+                    doc: json!({"userName": id}),
+                })
+                .collect();
+            let apply = move |tx: &mut Tx<'_>, ctx: &mut Context| engine::directory::apply(tx, ctx, &batch);
+            world.engine.write(&world.tenant, apply).await.unwrap();
+        }
+        let members: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let path = format!("/Groups/{}", world.group("Everybody", &[]).await);
+        world.put(&path, group("Everybody", &members)).await.expect(200);
+        assert_eq!(world.get(&path).await.expect(200).values("members"), ids);
+        // One that nobody knows, among all of them: refused, and nothing changed.
+        let mut wrong = members.clone();
+        wrong[15_000] = "stranger";
+        let refused = world.put(&path, group("Everybody", &wrong)).await.expect_error(400, "invalidValue");
+        assert!(refused.detail().contains("stranger"), "{}", refused.detail());
+        world.put(&path, group("Everybody", &members[..2])).await.expect(200);
+        assert_eq!(world.get(&path).await.expect(200).values("members"), ids[..2]);
     });
 }

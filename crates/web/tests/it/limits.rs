@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::{Client, escape};
-use crate::server::{World, on, on_both, on_sqlite, options, user};
+use crate::server::{World, group, on, on_both, on_sqlite, options, user};
 
 /// Sends bytes as they are and reads until the server closes.
 pub(crate) async fn raw(client: &Client, bytes: &[u8]) -> String {
@@ -72,10 +72,17 @@ fn a_large_body_is_refused_before_it_is_read() {
         }
         let answer = raw(&world, &chunked).await;
         assert!(answer.starts_with("HTTP/1.1 413") || answer.is_empty(), "{answer}");
-        let mut body = user("padded");
-        body["title"] = json!("x");
-        let padded = format!("{}{body}", " ".repeat(most - body.to_string().len()));
-        world.ask("POST", "/Users").bytes(padded).send().await.expect(201);
+        let padded =
+            |body: Value, bytes: usize| format!("{}{body}", " ".repeat(bytes - body.to_string().len()));
+        world.ask("POST", "/Groups").bytes(padded(group("padded", &[]), most)).send().await.expect(201);
+        // One user is never as large as a group.
+        let most = engine::endpoint::MAX_USER_BYTES;
+        world.ask("POST", "/Users").bytes(padded(user("padded"), most)).send().await.expect(201);
+        for path in ["/Users", "/Users/.search"] {
+            let head = head(&world, path, &format!("Content-Length: {}", most + 1));
+            let answer = raw(&world, head.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("[trace "), "{answer}");
+        }
     });
 }
 
@@ -109,6 +116,23 @@ fn deep_long_and_many_are_refused() {
         let answer = raw(&world, header.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 4") || answer.is_empty(), "{answer}");
         world.get("/Users").await.expect(200);
+    });
+}
+
+#[test]
+fn looking_through_the_members_again_and_again_is_refused() {
+    on_both(async |world| {
+        let made = world.post("/Groups", group("Sales", &[])).await.expect(201);
+        let members: Vec<Value> = (0..5_000).map(|number| json!({"value": format!("m{number}")})).collect();
+        let mut operations = vec![json!({"op": "add", "path": "members", "value": members})];
+        operations.resize(900, json!({"op": "remove", "path": "members[display co \"zz\"]"}));
+        let refused = world.patch(&format!("/Groups/{}", made.id()), json!(operations)).await.expect(413);
+        assert!(refused.detail().contains("value eq"), "{}", refused.detail());
+        // Named one by one they are not looked for, however many.
+        let named = |number| json!({"op": "remove", "path": format!("members[value eq \"m{number}\"]")});
+        let operations: Vec<Value> = (0..900).map(named).collect();
+        world.patch(&format!("/Groups/{}", made.id()), json!(operations)).await.expect(200);
+        assert_eq!(world.get(&format!("/Groups/{}", made.id())).await.expect(200).body, made.body);
     });
 }
 

@@ -65,6 +65,7 @@ pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) log: Arc<ScimLog>,
     pub(crate) running: Running,
+    pub(crate) location: Location,
     // Removed with the world.
     _folder: tempfile::TempDir,
 }
@@ -113,20 +114,26 @@ impl World {
             move || Store::open(&location, OpenOptions { create: true, ..OpenOptions::new(BEGIN_MS) })
         };
         let store = tokio::task::spawn_blocking(open).await.unwrap().unwrap();
+        let logged = location.clone();
         let log = tokio::task::spawn_blocking(move || {
-            ScimLog::open(&location, ScimLogOptions::new(|| BEGIN_MS)).unwrap()
+            ScimLog::open(&logged, ScimLogOptions::new(|| BEGIN_MS)).unwrap()
         });
         let log = Arc::new(log.await.unwrap());
         let env = Arc::new(TestEnv { now_ms: AtomicI64::new(BEGIN_MS), draws: AtomicU64::new(1) });
-        let engine =
-            Engine { store, env, actor: "test".to_owned(), apps: engine::app_cache::AppCache::default() };
+        let engine = Engine {
+            store,
+            env,
+            actor: "test".to_owned(),
+            apps: engine::app_cache::AppCache::default(),
+            schemas: Default::default(),
+        };
         let tenant = new_tenant(&engine, "acme").await;
         let running = web::listen(engine.clone(), log.clone(), ([127, 0, 0, 1], 0).into(), tls, options)
             .await
             .expect("a free port is found");
         let token = token(&engine, &tenant, TokenScope::Scim, None).await;
         let client = Client { address: running.address, base: "/scim/v2".to_owned(), token, tls: None };
-        World { engine, tenant, client, log, running, _folder: folder }
+        World { engine, tenant, client, log, running, location, _folder: folder }
     }
 
     /// A client of a tenant's token of this scope.

@@ -1,6 +1,6 @@
 //! A text where an object with `value` belongs: the manager, or a member, by nothing but the id.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::dialect::given::{Given, elements_mut};
 use crate::dialect::notes::Notes;
@@ -18,6 +18,10 @@ pub(super) static QUIRK: Quirk = Quirk {
     )
 };
 
+fn object(text: String) -> Value {
+    Value::Object(std::iter::once(("value".to_owned(), Value::String(text))).collect())
+}
+
 fn look(rt: &ResourceType, given: &mut Given, notes: &mut Notes) {
     let Some(slot) = given.slot(rt) else { return };
     let complex = slot.attribute.kind == AttributeType::Complex;
@@ -33,7 +37,8 @@ fn look(rt: &ResourceType, given: &mut Given, notes: &mut Notes) {
     let mut found = false;
     for element in elements_mut(slot, value) {
         if let Value::String(text) = element {
-            *element = if text.is_empty() { Value::Null } else { json!({ "value": text }) };
+            let text = std::mem::take(text);
+            *element = if text.is_empty() { Value::Null } else { object(text) };
             found = true;
         }
     }
