@@ -87,6 +87,7 @@ pub async fn run_alone(
     watch: &(dyn Fn(Step) + Send + Sync),
 ) -> Result<Finish, EngineError> {
     tokio::select! {
+        biased;
         finish = run_subject(shared, subject, Some(watch), (None, None)) => finish,
         never = serve(shared) => match never {},
     }

@@ -288,12 +288,12 @@ impl Lane {
         let mut busy: BTreeSet<Subject> = BTreeSet::new();
         let mut queue: Vec<Subject> = vec![];
         let mut ahead = BTreeMap::new();
-        let (mut any, mut stop) = (false, LaneSignal::Fine);
+        let (mut any, mut stop, mut failure) = (false, LaneSignal::Fine, None);
         self.owned.shared.stopped.store(false, Ordering::Release);
         let shared = self.owned.shared.clone();
         let mut writes = std::pin::pin!(serve(&shared));
         loop {
-            let open = stop == LaneSignal::Fine;
+            let open = stop == LaneSignal::Fine && failure.is_none();
             if open && queue.is_empty() && self.has_room(running.len()) {
                 queue = self.due(&busy).await?;
                 queue.reverse();
@@ -301,7 +301,8 @@ impl Lane {
             while open && self.has_room(running.len()) {
                 let Some(subject) = queue.pop() else { break };
                 if !ahead.contains_key(&subject) {
-                    ahead = read_ahead(&shared, &subject, &queue).await?;
+                    // If one of them cannot be read, each reads for itself and tells.
+                    ahead = read_ahead(&shared, &subject, &queue).await.unwrap_or_default();
                 }
                 let first = (Some(Undecided::new(&shared)), ahead.remove(&subject));
                 busy.insert(subject.clone());
@@ -328,7 +329,15 @@ impl Lane {
             let Some((subject, result)) = next else { break };
             busy.remove(&subject);
             any = true;
-            let finish = result?;
+            let finish = match result {
+                Ok(finish) => finish,
+                Err(error) => {
+                    // What is under way ends as it should, with its outcome recorded.
+                    self.owned.shared.stopped.store(true, Ordering::Release);
+                    failure.get_or_insert(error);
+                    continue;
+                }
+            };
             self.count(&finish);
             progress(self.report.subjects, u64::try_from(queue.len() + busy.len()).unwrap_or(0));
             match finish.lane {
@@ -341,13 +350,21 @@ impl Lane {
             }
             self.owned.renew_if_due().await?;
         }
+        match failure {
+            Some(error) => Err(error),
+            None => self.ended(stop).await.map(|again| again || any),
+        }
+    }
+
+    /// What follows from the signal that stopped the runs; true: there is reason to look again.
+    async fn ended(&self, stop: LaneSignal) -> Result<bool, EngineError> {
         match stop {
             LaneSignal::Suspect => {
                 probe(&self.owned.shared).await?;
                 Ok(true)
             }
             LaneSignal::Fenced => Err(EngineError::Busy("another process took the app's lane over".into())),
-            _ => Ok(any),
+            _ => Ok(false),
         }
     }
 

@@ -7,10 +7,10 @@ use domain::executor::{Intended, Intention, Settlement};
 use domain::ids::Subject;
 use domain::snapshot::CompiledApp;
 use futures::stream::{FuturesUnordered, StreamExt};
-use store::Tx;
+use store::{StoreError, Tx};
 use tokio::sync::{Notify, oneshot};
 
-use super::intend::intend;
+use super::intend::{group_of, intend};
 use super::perform::Shared;
 use super::settle::{Woken, settle_one};
 use crate::context::Context;
@@ -60,7 +60,7 @@ impl Writes {
         let (reply, written) = oneshot::channel();
         self.lock().push(Waiting { write, reply });
         self.called.notify_one();
-        written.await.unwrap_or_else(|_| Err(store::StoreError::Closed.into()))
+        written.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
     fn take(&self) -> Vec<Waiting> {
@@ -95,27 +95,39 @@ pub(super) async fn serve(shared: &Shared) -> Infallible {
 
 /// One transaction for all. If it fails, each is tried in one of its own, so that only who is at fault hears of it.
 async fn carry_out(shared: &Shared, batch: Vec<Waiting>) {
-    let (writes, mut replies): (Vec<RunWrite>, Vec<_>) =
+    let (writes, replies): (Vec<RunWrite>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.write, waiting.reply)).unzip();
     let writes = Arc::new(writes);
+    // A run that was given up does not need to know: a reply that nobody takes is no failure.
     match transaction(shared, writes.clone(), 0..writes.len()).await {
         Ok(written) => {
             for (reply, written) in replies.into_iter().zip(written) {
-                // A run that was given up does not need to know.
                 let _ = reply.send(Ok(written));
             }
         }
-        Err(error) if replies.len() == 1 => {
-            let _ = replies.pop().map(|reply| reply.send(Err(error)));
-        }
-        Err(_) => {
+        Err(error) => {
+            let all = of_all(&error);
+            let mut error = Some(error).filter(|_| replies.len() == 1);
             for (place, reply) in replies.into_iter().enumerate() {
-                let alone = transaction(shared, writes.clone(), place..place + 1).await;
-                let only = alone
-                    .and_then(|mut written| written.pop().ok_or_else(|| store::StoreError::Closed.into()));
-                let _ = reply.send(only);
+                let answer = match (error.take(), &all) {
+                    (Some(error), _) => Err(error),
+                    (None, Some(error)) => Err(error.clone().into()),
+                    (None, None) => transaction(shared, writes.clone(), place..place + 1)
+                        .await
+                        .and_then(|mut written| written.pop().ok_or_else(|| StoreError::Closed.into())),
+                };
+                let _ = reply.send(answer);
             }
         }
+    }
+}
+
+/// A failure that is nobody's fault and after which the transaction may be there all the same: to write any of it again
+/// could record it twice.
+fn of_all(error: &EngineError) -> Option<StoreError> {
+    match error {
+        EngineError::Store(failure @ (StoreError::Io { .. } | StoreError::Closed)) => Some(failure.clone()),
+        _ => None,
     }
 }
 
@@ -129,6 +141,10 @@ async fn transaction(
         let mut woken = Woken::default();
         let mut written = Vec::with_capacity(places.len());
         for write in &writes[places.clone()] {
+            if group_of(&write.subject).is_some() {
+                // A group that an account of this batch has woken is judged by its mark as it is then.
+                std::mem::take(&mut woken).touch(tx, context)?;
+            }
             written.push(write.run(tx, context, fence, &mut woken)?);
         }
         woken.touch(tx, context)?;
