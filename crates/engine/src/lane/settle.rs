@@ -45,23 +45,9 @@ impl Woken {
     }
 }
 
-/// Records a settlement. False: the lane belongs to another owner now, nothing was recorded.
-pub fn settle(
-    tx: &mut Tx<'_>,
-    context: &mut Context,
-    app: &CompiledApp,
-    subject: &Subject,
-    fence: i64,
-    settlement: &Settlement,
-) -> Result<bool, EngineError> {
-    let mut woken = Woken::default();
-    let recorded = settle_one(tx, context, app, subject, fence, settlement, &mut woken)?;
-    woken.touch(tx, context)?;
-    Ok(recorded)
-}
-
-/// Records a settlement beside others: groups that it wakes are noted in `woken`.
-pub(super) fn settle_one(
+/// Records a settlement, beside others: groups that it wakes are noted in `woken`. False: the lane belongs to another owner
+/// now, nothing was recorded.
+pub(super) fn settle(
     tx: &mut Tx<'_>,
     context: &mut Context,
     app: &CompiledApp,

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::intend::{group_of, intend};
 use super::perform::Shared;
-use super::settle::{Woken, settle_one};
+use super::settle::{Woken, settle};
 use crate::context::Context;
 use crate::error::EngineError;
 
@@ -34,21 +34,29 @@ struct Waiting {
 }
 
 /// One write of one run.
-pub(super) struct RunWrite {
-    pub(super) subject: Subject,
-    pub(super) app: Arc<CompiledApp>,
-    pub(super) trace: String,
-    pub(super) what: What,
+pub struct RunWrite {
+    /// Whose run.
+    pub subject: Subject,
+    /// The app of its snapshot.
+    pub app: Arc<CompiledApp>,
+    /// Joins what the run causes.
+    pub trace: String,
+    /// What is written.
+    pub what: What,
 }
 
 /// What is written.
-pub(super) enum What {
+pub enum What {
+    /// A request is announced.
     Intention(Box<Intention>),
+    /// An outcome is recorded.
     Settlement(Box<Settlement>),
 }
 
 /// What became of it.
-pub(super) enum Written {
+#[derive(Debug)]
+pub enum Written {
+    /// Whether the request may be sent.
     Intended(Intended),
     /// False: the lane belongs to another owner now.
     Settled(bool),
@@ -138,19 +146,29 @@ async fn transaction(
 ) -> Result<Vec<Written>, EngineError> {
     let fence = shared.fence;
     let body = move |tx: &mut Tx<'_>, context: &mut Context| {
-        let mut woken = Woken::default();
-        let mut written = Vec::with_capacity(places.len());
-        for write in &writes[places.clone()] {
-            if group_of(&write.subject).is_some() {
-                // A group that an account of this batch has woken is judged by its mark as it is then.
-                std::mem::take(&mut woken).touch(tx, context)?;
-            }
-            written.push(write.run(tx, context, fence, &mut woken)?);
-        }
-        woken.touch(tx, context)?;
-        Ok(written)
+        write_together(tx, context, fence, &writes[places.clone()])
     };
     shared.engine.write(&shared.tenant, body).await
+}
+
+/// Writes what different subjects' runs have to write, in this order and in this transaction: each with its own checks.
+pub fn write_together(
+    tx: &mut Tx<'_>,
+    context: &mut Context,
+    fence: i64,
+    writes: &[RunWrite],
+) -> Result<Vec<Written>, EngineError> {
+    let mut woken = Woken::default();
+    let mut written = Vec::with_capacity(writes.len());
+    for write in writes {
+        if group_of(&write.subject).is_some() {
+            // A group that an account of this batch has woken is judged by its mark as it is then.
+            std::mem::take(&mut woken).touch(tx, context)?;
+        }
+        written.push(write.run(tx, context, fence, &mut woken)?);
+    }
+    woken.touch(tx, context)?;
+    Ok(written)
 }
 
 impl RunWrite {
@@ -167,7 +185,7 @@ impl RunWrite {
                 Written::Intended(intend(tx, context, &self.app, &self.subject, fence, intention)?)
             }
             What::Settlement(settlement) => {
-                Written::Settled(settle_one(tx, context, &self.app, &self.subject, fence, settlement, woken)?)
+                Written::Settled(settle(tx, context, &self.app, &self.subject, fence, settlement, woken)?)
             }
         })
     }
