@@ -1,6 +1,7 @@
 //! How fast the engine drives an app without latency, beside its bounds: a plain client and a bare durable loop.
 //!
 //! `cargo run --release -p bench --bin bench-engine -- [USERS]..`: one measurement for each size, the bounds with the first.
+//! `--first USERS` is one first sync and nothing else, for a profiler.
 
 use std::time::Duration;
 
@@ -23,6 +24,11 @@ async fn main() -> Result<()> {
     if arguments.first().is_some_and(|first| first == "--serve") {
         return serve().await;
     }
+    if let [flag, users] = arguments.as_slice()
+        && flag == "--first"
+    {
+        return first_sync(users.parse()?).await;
+    }
     let mut sizes =
         arguments.iter().map(|text| text.parse()).collect::<std::result::Result<Vec<usize>, _>>()?;
     if sizes.is_empty() {
@@ -40,6 +46,14 @@ async fn main() -> Result<()> {
         let ratio = last.as_secs_f64() / first.as_secs_f64();
         println!("one change beside {large} users takes {ratio:.2} times as long as beside {small}");
     }
+    Ok(())
+}
+
+async fn first_sync(users: usize) -> Result<()> {
+    let target = Target::start()?;
+    let world = World::new(&target.url).await?;
+    world.load(users).await?;
+    sync(&world, &target, "first sync", users, None).await?;
     Ok(())
 }
 

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 /// Callers of the flood.
 const WIDTH: usize = 64;
+/// A flood that asks no tenant's database for anything: what it does to the reads is done by the machine.
+const CONSTANT: &str = "a constant, of no tenant";
 /// Members of the flooding tenant's group.
 const MEMBERS: usize = 5_000;
 
@@ -44,6 +46,7 @@ async fn main() -> Result<()> {
     let deep = users / 10 * 9;
     let (big, many) = (large_text(), large_list());
     let floods: Vec<(&str, Make<'_>)> = vec![
+        (CONSTANT, Box::new(|_| Request::get("/healthz"))),
         ("POST of users", Box::new(move |n| Request::with("POST", "/Users", &user(n + 10 * users)))),
         (
             "GET of users",
@@ -67,15 +70,20 @@ async fn main() -> Result<()> {
     println!(
         "| flood with {WIDTH} callers | its requests/s | GET p50, p99 ms | times | list of 100 p50, p99 ms | times |\n|---|---|---|---|---|---|"
     );
-    let alone = [read(&quiet, span, &get).await, read(&quiet, span, &list).await];
+    let alone = [read(&quiet, span, &get), read(&quiet, span, &list)];
     println!("| none | - | {} | 1 | {} | 1 |", times(&alone[0]), times(&alone[1]));
     for (name, make) in &floods {
+        let base = if *name == CONSTANT { String::new() } else { loud.base.clone() };
+        let loud = Target { base, ..loud.clone() };
         let load = Load { width: WIDTH, limit: usize::MAX, least: 0, span: span * 2 + span / 2 };
-        let reads = async {
-            tokio::time::sleep(span / 4).await;
-            [read(&quiet, span, &get).await, read(&quiet, span, &list).await]
-        };
-        let (flood, beside) = tokio::join!(drive(&loud, load, make, &|_, _| true), reads);
+        let (flood, beside) = std::thread::scope(|scope| {
+            let reads = scope.spawn(|| {
+                std::thread::sleep(span / 4);
+                [read(&quiet, span, &get), read(&quiet, span, &list)]
+            });
+            let flood = alone_on(drive(&loud, load, make, &|_, _| true));
+            (flood, reads.join().expect("a reader does not panic"))
+        });
         let part = |at: usize| beside[at].per_mille(500) / alone[at].per_mille(500).max(0.001);
         println!(
             "| {name} | {:.0} | {} | {:.1} | {} | {:.1} |",
@@ -92,9 +100,18 @@ async fn main() -> Result<()> {
 
 type Make<'a> = Box<dyn Fn(usize) -> Request + Sync + 'a>;
 
-/// One caller that reads.
-async fn read(target: &Target, span: Duration, make: &(impl Fn(usize) -> Request + Sync)) -> Sample {
-    drive(target, Load { width: 1, limit: usize::MAX, least: 3, span }, make, &|_, _| true).await
+/// One caller that reads, on this thread: another program than the one that floods.
+fn read(target: &Target, span: Duration, make: &(impl Fn(usize) -> Request + Sync)) -> Sample {
+    alone_on(drive(target, Load { width: 1, limit: usize::MAX, least: 3, span }, make, &|_, _| true))
+}
+
+/// Runs a client on a thread of its own, so that it waits for the server and not for another client.
+fn alone_on(client: impl Future<Output = Sample> + Send) -> Sample {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime can be made").block_on(client)
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().expect("a client does not panic"))
 }
 
 fn times(sample: &Sample) -> String {

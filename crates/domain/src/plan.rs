@@ -167,7 +167,7 @@ pub enum Wait {
 }
 
 /// A key that is unique in the app.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// The attribute, for example `userName`.
     pub attribute: String,

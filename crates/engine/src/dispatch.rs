@@ -1,10 +1,9 @@
 //! Spreads changes over the lanes: expands each by keyset into marks and dirty memberships, in short transactions.
 
-use domain::directory::User;
 use domain::ids::{AppId, GroupId, Subject, TenantId, UserId};
 use store::Tx;
 use store::repo::change::{ChangeKind, RangeChange};
-use store::repo::{app, change, edge, group, link, mark, member, user};
+use store::repo::{app, change, group, link, mark, member, user};
 
 use crate::app_cache::AppCache;
 use crate::context::Engine;
@@ -14,9 +13,12 @@ use crate::gather::Gather;
 /// Subjects that one transaction marks at most.
 const PAGE: i64 = 500;
 /// Changes that one transaction looks at when they are small.
-const CHANGES: i64 = 200;
-/// Marks after which a transaction takes no further change.
+const CHANGES: i64 = 800;
+/// Marks after which a transaction takes no further change. What only marks the same subjects again is still taken: users
+/// and their memberships come one after the other.
 const MARKS: usize = 400;
+/// Marks and memberships after which it takes no further change in any case.
+const ROWS: usize = 800;
 
 /// Expands every change that is there; gives how many were expanded to their end.
 pub async fn dispatch_all(engine: &Engine, tenant: &TenantId) -> Result<usize, EngineError> {
@@ -53,7 +55,7 @@ pub fn step(
             break;
         }
         ended += 1;
-        if gather.marked() >= MARKS {
+        if gather.marked() > MARKS || gather.rows() > ROWS {
             break;
         }
     }
@@ -115,7 +117,7 @@ impl Expansion<'_, '_> {
             self.touch(&app_id, &[Subject::User(id.clone())]);
             self.reports(tx, &app_id, id)?;
             // A deleted or changed user may have to leave groups even if her account stays as it is.
-            for group_id in edge::groups_of(tx, self.tenant, &app_id, id)? {
+            for group_id in self.gather.edges_of(tx, &app_id, id)? {
                 self.gather.edges(&app_id, &group_id, std::slice::from_ref(id));
                 self.touch(&app_id, &[Subject::Group(group_id)]);
             }
@@ -128,8 +130,10 @@ impl Expansion<'_, '_> {
         if !self.gather.app(tx, app_id)?.mapping.uses_manager() {
             return Ok(());
         }
-        let Some(user) = user::get(tx, self.tenant, id)? else { return Ok(()) };
-        for report in linked_reports(tx, self.tenant, app_id, &user)? {
+        if !self.gather.is_manager(tx, id.as_str())? {
+            return Ok(());
+        }
+        for report in linked_reports(tx, self.tenant, app_id, id)? {
             self.touch(app_id, &[Subject::User(report)]);
         }
         Ok(())
@@ -286,10 +290,10 @@ pub(crate) fn linked_reports(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     app_id: &AppId,
-    user: &User,
+    id: &UserId,
 ) -> Result<Vec<UserId>, EngineError> {
-    let mut references = vec![user.id.as_str(), user.user_name.as_str()];
-    references.extend(user.external_id.as_deref());
+    let references = user::references_of(tx, tenant, id)?.unwrap_or_default();
+    let references: Vec<&str> = references.iter().map(String::as_str).collect();
     let (mut reports, mut after) = (vec![], String::new());
     loop {
         let page = user::reports_of(tx, tenant, &references, &after, PAGE)?;

@@ -8,7 +8,7 @@ use domain::snapshot::CompiledApp;
 use store::Tx;
 use store::repo::change::{ChangeKind, RangeChange};
 use store::repo::mark::Touch;
-use store::repo::{app, edge, link, mark, member};
+use store::repo::{app, edge, link, mark, member, user};
 
 use crate::app_cache::AppCache;
 use crate::error::EngineError;
@@ -23,9 +23,17 @@ pub(crate) struct Gather<'a> {
     assigned: BTreeMap<String, Vec<AppId>>,
     linked: BTreeMap<String, Vec<AppId>>,
     pushed: BTreeMap<GroupId, Vec<AppId>>,
+    /// Users that changed themselves, in their order.
+    changed: Vec<String>,
+    /// Groups of the memberships of those users in an app, once somebody asked.
+    held: BTreeMap<AppId, BTreeMap<String, BTreeSet<GroupId>>>,
+    /// Those of them that a document names as manager, once somebody asked.
+    managers: Option<BTreeSet<String>>,
     marks: Vec<Mark>,
     places: BTreeMap<(AppId, Subject), usize>,
     edges: BTreeMap<(AppId, GroupId), BTreeSet<UserId>>,
+    /// Memberships in `edges`.
+    touched: usize,
 }
 
 /// Nothing, but known for each of these.
@@ -58,9 +66,13 @@ impl<'a> Gather<'a> {
             assigned: BTreeMap::new(),
             linked: BTreeMap::new(),
             pushed: BTreeMap::new(),
+            changed: vec![],
+            held: BTreeMap::new(),
+            managers: None,
             marks: vec![],
             places: BTreeMap::new(),
             edges: BTreeMap::new(),
+            touched: 0,
         };
         let users = changes.iter().filter(|change| change.kind == ChangeKind::User);
         let users: BTreeSet<&str> = users.map(|change| change.object.as_str()).collect();
@@ -79,7 +91,42 @@ impl<'a> Gather<'a> {
                 gather.above.insert(user, groups.into_iter().map(|group| group.group).collect());
             }
         }
+        gather.changed = users.into_iter().map(str::to_owned).collect();
         Ok(gather)
+    }
+
+    /// Groups of a changed user's memberships in an app.
+    pub(crate) fn edges_of(
+        &mut self,
+        tx: &mut Tx<'_>,
+        app: &AppId,
+        user: &UserId,
+    ) -> Result<Vec<GroupId>, EngineError> {
+        if !self.held.contains_key(app) {
+            let users: Vec<&str> = self.changed.iter().map(String::as_str).collect();
+            self.held.insert(app.clone(), edge::groups_of(tx, self.tenant, app, &users)?);
+        }
+        let groups = self.held.get(app).and_then(|held| held.get(user.as_str()));
+        Ok(groups.into_iter().flatten().cloned().collect())
+    }
+
+    /// Whether a document may name a changed user as manager.
+    pub(crate) fn is_manager(&mut self, tx: &mut Tx<'_>, user: &str) -> Result<bool, EngineError> {
+        if let Some(managers) = &self.managers {
+            return Ok(managers.contains(user));
+        }
+        let users: Vec<&str> = self.changed.iter().map(String::as_str).collect();
+        let references = user::references(tx, self.tenant, &users)?;
+        let all: Vec<&str> = references.values().flatten().map(String::as_str).collect();
+        let named = user::named_as_manager(tx, self.tenant, &all)?;
+        let managers: BTreeSet<String> = references
+            .into_iter()
+            .filter(|(_, references)| references.iter().any(|reference| named.contains(reference)))
+            .map(|(id, _)| id)
+            .collect();
+        let known = managers.contains(user);
+        self.managers = Some(managers);
+        Ok(known)
     }
 
     /// Apps that a user has a link in or is assigned to, herself or through a group.
@@ -161,7 +208,15 @@ impl<'a> Gather<'a> {
 
     /// Notes when the step ends that these memberships may differ.
     pub(crate) fn edges(&mut self, app: &AppId, group: &GroupId, users: &[UserId]) {
-        self.edges.entry((app.clone(), group.clone())).or_default().extend(users.iter().cloned());
+        let edges = self.edges.entry((app.clone(), group.clone())).or_default();
+        let before = edges.len();
+        edges.extend(users.iter().cloned());
+        self.touched += edges.len() - before;
+    }
+
+    /// How many marks and memberships are gathered.
+    pub(crate) fn rows(&self) -> usize {
+        self.marks.len() + self.touched
     }
 
     /// How many marks are gathered.

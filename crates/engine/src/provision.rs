@@ -7,7 +7,7 @@ use store::repo::mark;
 use crate::context::Engine;
 use crate::dispatch::dispatch_all;
 use crate::error::EngineError;
-use crate::lane::perform::{Step, run_subject};
+use crate::lane::perform::{Step, run_alone};
 use crate::lane::run::Owned;
 use crate::transport::Transport;
 
@@ -37,7 +37,7 @@ pub async fn provision(
         })
         .await?;
     let owned = Owned::take(engine, tenant, app, transport).await?;
-    let result = run_subject(owned.shared(), subject, Some(watch), None).await;
+    let result = run_alone(owned.shared(), subject, watch).await;
     owned.release().await?;
     result
 }

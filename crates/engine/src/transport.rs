@@ -1,11 +1,12 @@
 //! The only HTTP client: checks the target at connect time, follows no redirect, limits time and size of answers.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use domain::app::AppSettings;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls_platform_verifier::BuilderVerifierExt;
 use zeroize::Zeroizing;
 
 use crate::connectors::{HttpAnswer, HttpRequest, TransportError};
@@ -32,6 +33,12 @@ impl Transport {
         let timeout = Duration::from_millis(settings.request_timeout_ms.max(100).unsigned_abs());
         #[expect(clippy::disallowed_methods, reason = "this is the one place that makes the HTTP client")]
         let builder = reqwest::Client::builder();
+        // Without TLS no certificate is needed: there are no redirects.
+        let builder = if url.starts_with("https:") {
+            builder.tls_backend_preconfigured(tls()?)
+        } else {
+            builder.tls_certs_only([])
+        };
         let client = builder
             .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
@@ -91,6 +98,20 @@ impl Transport {
             answer.body = text.replace(token.as_str(), "[token]").into_bytes();
         }
     }
+}
+
+/// What every TLS client of this process shares: the system's certificates are read once, when the first one is made.
+fn tls() -> Result<rustls::ClientConfig, EngineError> {
+    static SHARED: OnceLock<rustls::ClientConfig> = OnceLock::new();
+    if let Some(config) = SHARED.get() {
+        return Ok(config.clone());
+    }
+    let mut config = rustls::ClientConfig::builder()
+        .with_platform_verifier()
+        .map_err(|error| EngineError::App(format!("the system's certificates cannot be read: {error}")))?
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(SHARED.get_or_init(|| config).clone())
 }
 
 /// Reads an answer. One that is too long fails if its body is needed; otherwise it is taken as if it had none.

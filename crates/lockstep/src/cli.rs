@@ -101,7 +101,7 @@ enum Command {
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let as_json = cli.global.output == Format::Json;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             CliError::new("runtime", format!("the program cannot start its threads: {error}")).print(as_json);
@@ -116,6 +116,14 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     ExitCode::from(exit.code())
+}
+
+/// As many threads as processors. New requests and finished reads are looked for often, so that they wait for a few others and
+/// not for all that are there.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(processors).event_interval(7).global_queue_interval(7).enable_all().build()
 }
 
 /// The whole command line as a value, for completion.

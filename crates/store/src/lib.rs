@@ -102,7 +102,7 @@ impl Store {
         let connection = sqlite::connect_memory()?;
         migrate::sqlite(&connection, "memory", &options)?;
         let inline = sqlite::Inline::new(connection, &options, counters.clone());
-        Ok(Store { backend: Arc::new(Backend::Inline(inline)), counters, turns: Turns::new(1) })
+        Ok(Store { backend: Arc::new(Backend::Inline(inline)), counters, turns: Turns::new(1, 1) })
     }
 
     /// Runs the closure in one transaction; its changes are durable when this returns `Ok`. They are rolled back if it

@@ -18,7 +18,7 @@ const FEED_MAX: usize = 500;
 
 /// Answers a request below `/api/v1`.
 pub(crate) async fn answer(server: &Server, request: Request<Incoming>, path: &str) -> Answer {
-    let trace = server.engine.context(&domain::ids::TenantId::new("")).trace;
+    let trace = server.engine.trace();
     match serve(server, request, path).await {
         Ok(body) => answer::json(200, &body),
         Err(error) => answer::error(&error, &trace),

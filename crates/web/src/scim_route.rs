@@ -26,7 +26,7 @@ pub(crate) async fn answer(
     target: Target,
     started: u64,
 ) -> Answer {
-    let trace = server.engine.context(&domain::ids::TenantId::new("")).trace;
+    let trace = server.engine.trace();
     let at_ms = server.engine.env.now_ms();
     let (head, incoming) = request.into_parts();
     let mut reading = server.engine.store.reading();
@@ -211,7 +211,7 @@ pub async fn request(
         }
     }
     let input = Input { target, method, query, headers: &map };
-    let trace = engine.context(&caller.tenant).trace;
+    let trace = engine.trace();
     let reading = || engine.store.reading();
     let reply = match check_method(&input) {
         Err(error) => error.into(),

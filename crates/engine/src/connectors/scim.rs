@@ -107,20 +107,22 @@ fn encode(text: &str) -> String {
 
 /// What an answer, or its absence, means for the call. `now_ms` is for a Retry-After that is a date.
 pub fn outcome(call: &Call, result: Result<HttpAnswer, TransportError>, now_ms: i64) -> Outcome {
-    let wire = request(call);
+    let is_read = matches!(call, Call::Find { .. } | Call::Read { .. } | Call::Probe);
     // A filter holds personal data; the path is enough to know the request again.
-    let name = format!("{} {}", wire.method, wire.path.split('?').next().unwrap_or_default());
-    let is_read = wire.method == "GET";
+    let name = || {
+        let wire = request(call);
+        format!("{} {}", wire.method, wire.path.split('?').next().unwrap_or_default())
+    };
     let answer = match result {
         Ok(answer) => answer,
         Err(TransportError::NotSent(detail)) => {
-            return Outcome::Down(Evidence { request: name, detail, ..Evidence::default() });
+            return Outcome::Down(Evidence { request: name(), detail, ..Evidence::default() });
         }
         Err(TransportError::MayBeSent(detail)) => {
-            return Outcome::Unknown(Evidence { request: name, detail, ..Evidence::default() });
+            return Outcome::Unknown(Evidence { request: name(), detail, ..Evidence::default() });
         }
     };
-    let evidence = || evidence(&name, &answer);
+    let evidence = || evidence(&name(), &answer);
     match answer.status {
         200..=299 => accepted(call, &answer, evidence),
         401 => Outcome::Unauthorized(evidence()),

@@ -7,3 +7,4 @@ pub mod perform;
 pub mod probe;
 pub mod run;
 pub mod settle;
+pub mod writes;

@@ -1,22 +1,23 @@
 //! Performs the effects of one run: reads, transactions and requests, one after the other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use domain::executor::{Effect, Event, Finish, Intended, LaneSignal, Run};
-use domain::ids::{AppId, Subject, TenantId};
+use domain::ids::{AppId, Subject, TenantId, UserId};
 use domain::remote::{Call, Outcome, RemoteKind};
 use domain::snapshot::{CompiledApp, Snapshot};
 
-use super::intend::{intend, owners};
+use super::intend::owners;
 use super::inventory::Inventory;
 use super::pace::{Pace, Slot};
-use super::settle::settle;
+use super::writes::{RunWrite, What, Writes, Written, serve};
 use crate::connectors::{TransportError, scim};
 use crate::context::Engine;
 use crate::error::EngineError;
-use crate::snapshot::{Scope, load};
+use crate::snapshot::{Scope, load, load_users};
 use crate::transport::Transport;
 use store::repo::intent;
 
@@ -41,6 +42,8 @@ pub struct Shared {
     pub fence: i64,
     /// Everything that the app held when the lane began, if that was read.
     pub inventory: Option<Inventory>,
+    /// Intents and outcomes that wait for their transaction.
+    pub writes: Writes,
     /// Requests sent so far.
     pub requests: AtomicU64,
     /// Runs that have begun and know neither what to send nor that there is nothing to send.
@@ -77,12 +80,40 @@ pub struct Step {
     pub text: String,
 }
 
-/// Runs one subject to its end.
+/// Runs one subject to its end, alone.
+pub async fn run_alone(
+    shared: &Shared,
+    subject: &Subject,
+    watch: &(dyn Fn(Step) + Send + Sync),
+) -> Result<Finish, EngineError> {
+    tokio::select! {
+        biased;
+        finish = run_subject(shared, subject, Some(watch), (None, None)) => finish,
+        never = serve(shared) => match never {},
+    }
+}
+
+/// What a run begins with.
+pub struct Loaded {
+    snapshot: Option<Snapshot>,
+    /// A request was announced for the subject at some time.
+    tried: bool,
+    /// Monotonic milliseconds.
+    at_ms: i64,
+}
+
+impl Loaded {
+    fn is_fresh(&self, shared: &Shared) -> bool {
+        shared.engine.env.monotonic_ms() - self.at_ms <= STALE_MS
+    }
+}
+
+/// Runs one subject to its end. What it writes is carried out by whoever serves the lane's writes.
 pub async fn run_subject(
     shared: &Shared,
     subject: &Subject,
     watch: Option<&(dyn Fn(Step) + Send + Sync)>,
-    undecided: Option<Undecided>,
+    (undecided, mut first): (Option<Undecided>, Option<Loaded>),
 ) -> Result<Finish, EngineError> {
     // One trace joins the intent, the requests and the audit entries of this run.
     let trace = shared.engine.context(&shared.tenant).trace;
@@ -97,10 +128,13 @@ pub async fn run_subject(
     loop {
         event = match run.step(event) {
             Effect::Load { edges } => {
-                let (loaded, tried) = load_subject(shared, subject, edges).await?;
-                state.note(loaded.as_ref(), tried);
+                let loaded = match first.take().filter(|first| edges == 0 && first.is_fresh(shared)) {
+                    Some(first) => first,
+                    None => load_subject(shared, subject, edges).await?,
+                };
+                state.note(&loaded);
                 tell("load", &|| "directory, link and policies were read".into());
-                Event::Loaded(loaded)
+                Event::Loaded(loaded.snapshot)
             }
             Effect::Owners { kind, remote_ids } => {
                 Event::Owners(find_owners(shared, kind, remote_ids).await?)
@@ -114,17 +148,13 @@ pub async fn run_subject(
                     }
                     Turn::Never => return Ok(run.abandon()),
                 }
-                let (subject, app, fence, trace) =
-                    (subject.clone(), state.app()?, shared.fence, trace.clone());
+                let (subject, app, trace) = (subject.clone(), state.app()?, trace.clone());
                 tell("intent", &|| format!("{} is recorded before it is sent", intention.write.name()));
-                let intended = shared
-                    .engine
-                    .write(&shared.tenant, move |tx, context| {
-                        context.trace.clone_from(&trace);
-                        intend(tx, context, &app, &subject, fence, &intention)
-                    })
-                    .await?;
-                Event::Intended(intended)
+                let what = What::Intention(intention);
+                match shared.writes.write(RunWrite { subject, app, trace, what }).await? {
+                    Written::Intended(intended) => Event::Intended(intended),
+                    Written::Settled(_) => return Err(mixed_up()),
+                }
             }
             Effect::Send(call) => {
                 let outcome = match known(shared, &call, state.may_use_inventory) {
@@ -138,17 +168,11 @@ pub async fn run_subject(
             Effect::Settle(settlement) => {
                 state.undecided = None;
                 state.slot = None;
-                let (subject, app, fence, trace) =
-                    (subject.clone(), state.app()?, shared.fence, trace.clone());
-                let recorded = shared
-                    .engine
-                    .write(&shared.tenant, move |tx, context| {
-                        context.trace.clone_from(&trace);
-                        settle(tx, context, &app, &subject, fence, &settlement)
-                    })
-                    .await?;
+                let (subject, app, trace) = (subject.clone(), state.app()?, trace.clone());
+                let what = What::Settlement(settlement);
+                let written = shared.writes.write(RunWrite { subject, app, trace, what }).await?;
                 tell("record", &|| "the outcome is recorded".into());
-                if !recorded {
+                if !matches!(written, Written::Settled(true)) {
                     return Ok(Finish { lane: LaneSignal::Fenced, ..Finish::default() });
                 }
                 Event::Settled
@@ -156,6 +180,10 @@ pub async fn run_subject(
             Effect::Finish(finish) => return Ok(finish),
         };
     }
+}
+
+fn mixed_up() -> EngineError {
+    EngineError::Invalid("a run was told of another's write: this is a bug".into())
 }
 
 struct RunState<'a> {
@@ -195,10 +223,10 @@ impl RunState<'_> {
     }
 
     /// The inventory answers only first looks: once a request was announced the app itself is asked.
-    fn note(&mut self, snapshot: Option<&Snapshot>, tried: bool) {
-        let Some(base) = snapshot.map(Snapshot::base) else { return };
+    fn note(&mut self, loaded: &Loaded) {
+        let Some(base) = loaded.snapshot.as_ref().map(Snapshot::base) else { return };
         self.app = Some(base.app.clone());
-        self.may_use_inventory = !tried && base.link.is_none();
+        self.may_use_inventory = !loaded.tried && base.link.is_none();
     }
 
     fn app(&self) -> Result<Arc<CompiledApp>, EngineError> {
@@ -219,23 +247,53 @@ async fn find_owners(
     shared.engine.read(move |tx| owners(tx, &context, &app, kind, &remote_ids)).await
 }
 
-/// The snapshot, and whether a request was ever announced for the subject.
-async fn load_subject(
-    shared: &Shared,
-    subject: &Subject,
-    edges: usize,
-) -> Result<(Option<Snapshot>, bool), EngineError> {
+async fn load_subject(shared: &Shared, subject: &Subject, edges: usize) -> Result<Loaded, EngineError> {
+    if let Subject::User(_) = subject {
+        let loaded = load_users_of(shared, vec![subject.clone()]).await?.remove(subject);
+        return loaded.ok_or_else(mixed_up);
+    }
     let (apps, tenant, app_id) = (shared.engine.apps.clone(), shared.tenant.clone(), shared.app.clone());
-    let (subject, now_ms) = (subject.clone(), shared.engine.env.now_ms());
+    let (subject, env) = (subject.clone(), &shared.engine.env);
+    let (now_ms, at_ms) = (env.now_ms(), env.monotonic_ms());
     shared
         .engine
         .read(move |tx| {
             let app = apps.get(tx, &tenant, &app_id)?;
             let scope = Scope { tenant: tenant.clone(), app, now_ms, with_groups: false };
-            let loaded = load(tx, &scope, &subject, edges)?;
-            let unlinked = loaded.as_ref().is_some_and(|loaded| loaded.base().link.is_none());
+            let snapshot = load(tx, &scope, &subject, edges)?;
+            let unlinked = snapshot.as_ref().is_some_and(|loaded| loaded.base().link.is_none());
             let tried = unlinked && intent::any(tx, &tenant, &app_id, subject.id())?;
-            Ok((loaded, tried))
+            Ok(Loaded { snapshot, tried, at_ms })
+        })
+        .await
+}
+
+/// What the runs of these users begin with, read in one go; groups are left out.
+pub async fn load_users_of(
+    shared: &Shared,
+    subjects: Vec<Subject>,
+) -> Result<BTreeMap<Subject, Loaded>, EngineError> {
+    let (apps, tenant, app_id) = (shared.engine.apps.clone(), shared.tenant.clone(), shared.app.clone());
+    let env = &shared.engine.env;
+    let (now_ms, at_ms) = (env.now_ms(), env.monotonic_ms());
+    shared
+        .engine
+        .read(move |tx| {
+            let app = apps.get(tx, &tenant, &app_id)?;
+            let scope = Scope { tenant: tenant.clone(), app, now_ms, with_groups: false };
+            let is_user = |subject: &Subject| match subject {
+                Subject::User(id) => Some(id.clone()),
+                Subject::Group(_) => None,
+            };
+            let users: Vec<UserId> = subjects.iter().filter_map(is_user).collect();
+            let users: Vec<&UserId> = users.iter().collect();
+            let mut found = load_users(tx, &scope, &users)?;
+            let each = users.into_iter().map(|id| {
+                let (user, tried) = found.remove(id).unzip();
+                let snapshot = user.map(|user| Snapshot::User(Box::new(user)));
+                (Subject::User(id.clone()), Loaded { snapshot, tried: tried.unwrap_or(false), at_ms })
+            });
+            Ok(each.collect())
         })
         .await
 }

@@ -1,6 +1,6 @@
 //! Drives one lane: takes it, spreads changes, runs due subjects side by side, and stops when nothing is ready.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,8 +15,9 @@ use store::repo::{intent, lane, mark};
 
 use super::inventory::{Inventory, WORTH_IT};
 use super::pace::Pace;
-use super::perform::{Shared, Undecided, run_subject};
+use super::perform::{Loaded, Shared, Undecided, load_users_of, run_subject};
 use super::probe::{Probe, probe};
+use super::writes::{Writes, serve};
 use crate::context::Engine;
 use crate::dispatch::dispatch_all;
 use crate::error::EngineError;
@@ -30,6 +31,8 @@ const RECORD_MARGIN_MS: i64 = 5_000;
 const GROUP_TURN_MS: i64 = 20_000;
 /// Subjects that are fetched at once.
 const BATCH: i64 = 512;
+/// Subjects that are read at once for the runs that begin next.
+const AHEAD: usize = 32;
 /// Runs at the same time at most. Requests at the same time are fewer: see [`Pace`].
 const RUNS: usize = 256;
 
@@ -110,6 +113,7 @@ impl Owned {
             pace,
             fence,
             inventory: None,
+            writes: Writes::default(),
             requests: AtomicU64::new(0),
             undecided: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
@@ -210,6 +214,20 @@ async fn take(
         .await
 }
 
+/// Reads what the next runs begin with: this subject, if it is a user, and those behind it in the queue, which is taken from
+/// its end.
+async fn read_ahead(
+    shared: &Shared,
+    subject: &Subject,
+    queue: &[Subject],
+) -> Result<BTreeMap<Subject, Loaded>, EngineError> {
+    if let Subject::Group(_) = subject {
+        return Ok(BTreeMap::new());
+    }
+    let behind = queue.iter().rev().take(AHEAD - 1);
+    load_users_of(shared, std::iter::once(subject).chain(behind).cloned().collect()).await
+}
+
 struct Lane {
     owned: Owned,
     report: LaneReport,
@@ -269,21 +287,28 @@ impl Lane {
         let mut running = FuturesUnordered::new();
         let mut busy: BTreeSet<Subject> = BTreeSet::new();
         let mut queue: Vec<Subject> = vec![];
-        let (mut any, mut stop) = (false, LaneSignal::Fine);
+        let mut ahead = BTreeMap::new();
+        let (mut any, mut stop, mut failure) = (false, LaneSignal::Fine, None);
         self.owned.shared.stopped.store(false, Ordering::Release);
+        let shared = self.owned.shared.clone();
+        let mut writes = std::pin::pin!(serve(&shared));
         loop {
-            let open = stop == LaneSignal::Fine;
+            let open = stop == LaneSignal::Fine && failure.is_none();
             if open && queue.is_empty() && self.has_room(running.len()) {
                 queue = self.due(&busy).await?;
                 queue.reverse();
             }
             while open && self.has_room(running.len()) {
                 let Some(subject) = queue.pop() else { break };
+                if !ahead.contains_key(&subject) {
+                    // If one of them cannot be read, each reads for itself and tells.
+                    ahead = read_ahead(&shared, &subject, &queue).await.unwrap_or_default();
+                }
+                let first = (Some(Undecided::new(&shared)), ahead.remove(&subject));
                 busy.insert(subject.clone());
-                let shared = self.owned.shared.clone();
-                let undecided = Undecided::new(&shared);
+                let shared = shared.clone();
                 running.push(async move {
-                    let result = run_subject(&shared, &subject, None, Some(undecided)).await;
+                    let result = run_subject(&shared, &subject, None, first).await;
                     (subject, result)
                 });
             }
@@ -292,7 +317,9 @@ impl Lane {
                 // Who has decided makes room for others.
                 None if open && !queue.is_empty() && self.has_room(running.len()) => continue,
                 None => tokio::select! {
+                    biased;
                     next = running.next() => next,
+                    never = &mut writes => match never {},
                     () = tokio::time::sleep(Duration::from_secs(5)) => {
                         self.owned.renew_if_due().await?;
                         continue;
@@ -302,7 +329,15 @@ impl Lane {
             let Some((subject, result)) = next else { break };
             busy.remove(&subject);
             any = true;
-            let finish = result?;
+            let finish = match result {
+                Ok(finish) => finish,
+                Err(error) => {
+                    // What is under way ends as it should, with its outcome recorded.
+                    self.owned.shared.stopped.store(true, Ordering::Release);
+                    failure.get_or_insert(error);
+                    continue;
+                }
+            };
             self.count(&finish);
             progress(self.report.subjects, u64::try_from(queue.len() + busy.len()).unwrap_or(0));
             match finish.lane {
@@ -315,13 +350,21 @@ impl Lane {
             }
             self.owned.renew_if_due().await?;
         }
+        match failure {
+            Some(error) => Err(error),
+            None => self.ended(stop).await.map(|again| again || any),
+        }
+    }
+
+    /// What follows from the signal that stopped the runs; true: there is reason to look again.
+    async fn ended(&self, stop: LaneSignal) -> Result<bool, EngineError> {
         match stop {
             LaneSignal::Suspect => {
                 probe(&self.owned.shared).await?;
                 Ok(true)
             }
             LaneSignal::Fenced => Err(EngineError::Busy("another process took the app's lane over".into())),
-            _ => Ok(any),
+            _ => Ok(false),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Records an outcome: intent, link, keys, memberships, task, mark and audit entry, all in one transaction.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::audit::Entry;
 use domain::cause::{Cause, Finding};
 use domain::desired::keys_of;
@@ -9,10 +11,11 @@ use domain::mapping::Attributes;
 use domain::snapshot::{CompiledApp, Link, LinkState};
 use serde_json::json;
 use store::Tx;
-use store::repo::edge::{EdgeOutcome, UserLinkChange};
+use store::repo::edge::EdgeOutcome;
+use store::repo::edge_follow::{UserLinkChange, user_link_changed as memberships_follow};
 use store::repo::mark::{Later, Touch};
 use store::repo::standing::{self, BeforeOutcome};
-use store::repo::{audit, edge, intent, lane, link, mark, task, user};
+use store::repo::{audit, edge, intent, lane, link, mark, task};
 
 use super::intend::group_of;
 use crate::context::Context;
@@ -25,14 +28,33 @@ const GROUPS: i64 = 9;
 /// How soon a group looks again whose place may have become free while it looked.
 const PLACE_FREED_MS: i64 = 1_000;
 
-/// Records a settlement. False: the lane belongs to another owner now, nothing was recorded.
-pub fn settle(
+/// Groups whose memberships were woken by accounts: marked once, however many accounts one transaction records.
+#[derive(Default)]
+pub(super) struct Woken {
+    groups: BTreeMap<AppId, BTreeSet<GroupId>>,
+}
+
+impl Woken {
+    /// Marks them, at the end of the transaction.
+    pub(super) fn touch(self, tx: &mut Tx<'_>, context: &Context) -> Result<(), EngineError> {
+        for (app_id, groups) in self.groups {
+            let groups: Vec<Subject> = groups.into_iter().map(Subject::Group).collect();
+            touch(tx, context, &app_id, &groups, GROUPS)?;
+        }
+        Ok(())
+    }
+}
+
+/// Records a settlement, beside others: groups that it wakes are noted in `woken`. False: the lane belongs to another owner
+/// now, nothing was recorded.
+pub(super) fn settle(
     tx: &mut Tx<'_>,
     context: &mut Context,
     app: &CompiledApp,
     subject: &Subject,
     fence: i64,
     settlement: &Settlement,
+    woken: &mut Woken,
 ) -> Result<bool, EngineError> {
     let app_id = &app.app.id;
     let remote_id = settlement.link.as_ref().and_then(|change| change.remote_id.as_deref());
@@ -45,7 +67,7 @@ pub fn settle(
     }
     let mut conflict = None;
     if let Some(change) = &settlement.link {
-        conflict = change_link(tx, context, app, subject, settlement, change, &before)?;
+        conflict = change_link(tx, context, app, subject, settlement, (change, &before), woken)?;
     } else if is_applied(settlement) && settlement.applied.is_some() {
         record(tx, context, app_id, subject, settlement, None, None)?;
     }
@@ -153,8 +175,8 @@ fn change_link(
     app: &CompiledApp,
     subject: &Subject,
     settlement: &Settlement,
-    change: &LinkChange,
-    standing: &BeforeOutcome,
+    (change, standing): (&LinkChange, &BeforeOutcome),
+    woken: &mut Woken,
 ) -> Result<Option<Finding>, EngineError> {
     let app_id = &app.app.id;
     let before = standing.link.as_ref();
@@ -179,7 +201,7 @@ fn change_link(
     let was = before.map(|link| link.state);
     if was != Some(after.state) {
         match subject {
-            Subject::User(_) => user_link_changed(tx, context, app, subject, after.state)?,
+            Subject::User(_) => user_link_changed(tx, context, app, subject, after.state, woken)?,
             Subject::Group(group) => group_link_changed(tx, context, app_id, group, after.state)?,
         }
     }
@@ -240,6 +262,7 @@ fn user_link_changed(
     app: &CompiledApp,
     subject: &Subject,
     state: LinkState,
+    woken: &mut Woken,
 ) -> Result<(), EngineError> {
     let app_id = &app.app.id;
     let change = match state {
@@ -248,14 +271,13 @@ fn user_link_changed(
         LinkState::Lost | LinkState::Tombstone => UserLinkChange::Gone,
         LinkState::Disputed | LinkState::Unmanaged => return Ok(()),
     };
-    let groups = edge::user_link_changed(tx, &context.tenant, app_id, subject.id(), change)?;
-    let groups: Vec<Subject> = groups.into_iter().map(Subject::Group).collect();
-    touch(tx, context, app_id, &groups, GROUPS)?;
-    if app.mapping.uses_manager()
-        && let Some(user) = user::get(tx, &context.tenant, &domain::ids::UserId::new(subject.id()))?
-    {
+    let groups = memberships_follow(tx, &context.tenant, app_id, subject.id(), change)?;
+    if !groups.is_empty() {
+        woken.groups.entry(app_id.clone()).or_default().extend(groups);
+    }
+    if let (true, Subject::User(user)) = (app.mapping.uses_manager(), subject) {
         let reports: Vec<Subject> =
-            linked_reports(tx, &context.tenant, app_id, &user)?.into_iter().map(Subject::User).collect();
+            linked_reports(tx, &context.tenant, app_id, user)?.into_iter().map(Subject::User).collect();
         touch(tx, context, app_id, &reports, 5)?;
     }
     Ok(())

@@ -276,3 +276,34 @@ async fn a_create_that_was_committed_behind_a_503_is_found_again() {
     world.sync(true).await;
     assert_eq!(world.sim().users().len(), 120);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_fails_does_not_fail_those_that_are_written_with_it() {
+    let faults = std::sync::Arc::new(store::Faults::default());
+    let folder = tempfile::tempdir().unwrap().keep();
+    let location = folder.join("test.db").to_str().unwrap().parse().unwrap();
+    let options = OpenOptions { create: true, faults: Some(faults.clone()), ..OpenOptions::new(1) };
+    let world = LaneWorld::new(Store::open(&location, options).unwrap(), Config::default(), |_| {}).await;
+    world.team(300).await;
+    engine::dispatch::dispatch_all(&world.engine, &world.tenant).await.unwrap();
+    // The database refuses the key of one account, however often it is asked.
+    faults.arm(store::Trigger::StatementWith("u2".into()), store::Fault::Full);
+    let app = engine::apps::find(&world.engine, &world.tenant, "crm").await.unwrap().id;
+    let transport = world.transport().await;
+    let run = engine::lane::run::run_lane(&world.engine, &world.tenant, &app, transport, false, &|_, _| {});
+    let failed = tokio::time::timeout(Duration::from_secs(60), run).await.unwrap().unwrap_err();
+    assert_eq!(failed.code(), "disk-full");
+    assert!(faults.fired() >= 2, "it failed with the others, then alone");
+    let (accounts, tenant) = (world.accounts(), world.tenant.clone());
+    assert!(accounts.contains_key("u1") && accounts.contains_key("u3") && !accounts.contains_key("u2"));
+    let states = world
+        .engine
+        .read(move |tx| Ok(store::repo::intent::count_by_state(tx, &tenant, &app)?))
+        .await
+        .unwrap();
+    let applied = i64::try_from(accounts.len()).unwrap();
+    assert_eq!(states, [("create".into(), "applied".into(), applied)], "every request has its outcome");
+    faults.disarm();
+    world.sync(true).await;
+    assert_eq!(world.accounts().len(), 300);
+}

@@ -101,6 +101,8 @@ async fn moves(
             .read(move |tx| {
                 let (before, after) = (&apps.0, &apps.1);
                 let users = user::list(tx, &owner, &from, PAGE)?;
+                let ids: Vec<&str> = users.iter().map(|user| user.id.as_str()).collect();
+                let entitled = app_rows::entitlements(tx, &owner, &after.app.id, &ids)?;
                 let mut moved = vec![];
                 for user in &users {
                     let holds = |app: &CompiledApp| {
@@ -109,7 +111,7 @@ async fn moves(
                     if holds(before) == holds(after) {
                         continue;
                     }
-                    if !app_rows::entitlements(tx, &owner, &after.app.id, user.id.as_str())?.is_empty() {
+                    if entitled.contains_key(user.id.as_str()) {
                         moved.push((user.user_name.clone(), holds(after)));
                     }
                 }

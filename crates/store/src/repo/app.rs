@@ -6,7 +6,7 @@ use domain::app::{App, AppSettings, AppState};
 use domain::ids::{AppId, GroupId, Subject, TenantId};
 use domain::snapshot::{Entitlement, Push};
 
-use super::user::{in_32, in_chunks};
+use super::user::{in_32, in_chunks, in_chunks_and};
 use crate::{Row, StoreError, Tx, statement};
 
 statement!(
@@ -37,21 +37,24 @@ statement!(
     ASSIGNED_APPS_OF,
     concat!("SELECT subject, app FROM assignment WHERE tenant = $1 AND subject IN ", in_32!())
 );
-// The outer join keeps the user's few groups before the app's many assignments.
+// The outer join keeps the users' few groups before the app's many assignments.
 statement!(
     ENTITLEMENTS,
-    "WITH RECURSIVE up(tenant, id) AS (
-       SELECT tenant, id FROM usr WHERE tenant = $1 AND id = $3
-       UNION
-       SELECT m.tenant, m.group_id FROM up
-         JOIN member m ON m.tenant = up.tenant AND m.member_id = up.id
-         LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id
-        WHERE g.deleted_ms IS NULL)
-     SELECT a.subject, a.kind, a.priority, g.display_name
-       FROM up LEFT JOIN assignment a ON a.tenant = up.tenant AND a.app = $2 AND a.subject = up.id
-       LEFT JOIN grp g ON g.tenant = a.tenant AND g.id = a.subject
-      WHERE COALESCE(a.kind, '') <> ''
-      ORDER BY CASE WHEN a.subject = $3 THEN 0 ELSE 1 END, a.priority, a.subject"
+    concat!(
+        "WITH RECURSIVE up(member, tenant, id) AS (
+           SELECT id, tenant, id FROM usr WHERE tenant = $1 AND id IN ",
+        in_32!(),
+        "  UNION
+           SELECT up.member, m.tenant, m.group_id FROM up
+             JOIN member m ON m.tenant = up.tenant AND m.member_id = up.id
+             LEFT JOIN grp g ON g.tenant = m.tenant AND g.id = m.group_id
+            WHERE g.deleted_ms IS NULL)
+         SELECT up.member, a.subject, a.kind, g.display_name
+           FROM up LEFT JOIN assignment a ON a.tenant = up.tenant AND a.app = $34 AND a.subject = up.id
+           LEFT JOIN grp g ON g.tenant = a.tenant AND g.id = a.subject
+          WHERE COALESCE(a.kind, '') <> ''
+          ORDER BY CASE WHEN a.subject = up.member THEN 0 ELSE 1 END, a.priority, a.subject"
+    )
 );
 statement!(
     PUSH_ADD,
@@ -195,20 +198,26 @@ pub fn assigned_apps_of(
     Ok(apps)
 }
 
-/// Why a user is entitled to an app, direct assignment first, then groups by priority.
+/// Why users are entitled to an app, by user: direct assignment first, then groups by priority. Who is not is left out.
 pub fn entitlements(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     app: &AppId,
-    user: &str,
-) -> Result<Vec<Entitlement>, StoreError> {
-    tx.rows(&ENTITLEMENTS, &[tenant.as_str().into(), app.as_str().into(), user.into()], |row| {
-        Ok(if row.text(1)? == "group" {
-            Entitlement::Group { id: GroupId::new(row.text(0)?), name: row.opt_text(3)?.unwrap_or_default() }
+    users: &[&str],
+) -> Result<BTreeMap<String, Vec<Entitlement>>, StoreError> {
+    let rows = in_chunks_and(tx, &ENTITLEMENTS, tenant, users, &[app.as_str().into()], |row| {
+        let entitlement = if row.text(2)? == "group" {
+            Entitlement::Group { id: GroupId::new(row.text(1)?), name: row.opt_text(3)?.unwrap_or_default() }
         } else {
             Entitlement::Direct
-        })
-    })
+        };
+        Ok((row.text(0)?, entitlement))
+    })?;
+    let mut found: BTreeMap<String, Vec<Entitlement>> = BTreeMap::new();
+    for (user, entitlement) in rows {
+        found.entry(user).or_default().push(entitlement);
+    }
+    Ok(found)
 }
 
 /// Mirrors a group in an app; false if it already was.

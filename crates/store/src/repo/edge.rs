@@ -1,8 +1,11 @@
 //! Memberships in apps, one row each: what the app holds, whether it may differ, why it waits.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::ids::{AppId, GroupId, TenantId, UserId};
 use domain::snapshot::{EdgeState, EdgeView, LinkState};
 
+use super::user::{in_32, in_chunks_and};
 use crate::{StoreError, Tx, Value, statement};
 
 statement!(
@@ -59,22 +62,6 @@ statement!(
       WHERE tenant = $1 AND app = $2 AND group_id = $3 AND unsure_until_ms <= $4"
 );
 statement!(
-    USER_LIVE,
-    "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND user_id = $3
-       AND (waits IS NOT NULL OR state <> 'present') RETURNING group_id"
-);
-// A dirty membership may be in a request that was planned while the account was live.
-statement!(
-    USER_DISABLED,
-    "UPDATE edge SET dirty = TRUE, generation = generation + 1 WHERE tenant = $1 AND app = $2 AND user_id = $3
-       AND (state <> 'absent' OR dirty) RETURNING group_id"
-);
-statement!(
-    USER_GONE,
-    "UPDATE edge SET state = 'absent', dirty = TRUE, generation = generation + 1, waits = NULL
-      WHERE tenant = $1 AND app = $2 AND user_id = $3 RETURNING group_id"
-);
-statement!(
     GROUP_GONE,
     "UPDATE edge SET state = 'absent', dirty = TRUE, generation = generation + 1, waits = NULL
       WHERE tenant = $1 AND app = $2 AND group_id = $3"
@@ -120,8 +107,11 @@ statement!(
 );
 // Every generation is above 0: the condition keeps the index of the key out of it, which holds all columns but begins with groups.
 statement!(
-    GROUPS_OF_USER,
-    "SELECT group_id FROM edge WHERE tenant = $1 AND app = $2 AND user_id = $3 AND generation > 0"
+    GROUPS_OF_USERS,
+    concat!(
+        "SELECT user_id, group_id FROM edge WHERE tenant = $1 AND app = $34 AND generation > 0 AND user_id IN ",
+        in_32!()
+    )
 );
 statement!(
     OBSERVE,
@@ -158,7 +148,7 @@ pub struct EdgeRow {
     pub label: Option<String>,
 }
 
-fn edge_params(tenant: &TenantId, app: &AppId, group: &GroupId, user: &UserId) -> Vec<Value> {
+pub(crate) fn edge_params(tenant: &TenantId, app: &AppId, group: &GroupId, user: &UserId) -> Vec<Value> {
     vec![tenant.as_str().into(), app.as_str().into(), group.as_str().into(), user.as_str().into()]
 }
 
@@ -310,36 +300,6 @@ pub fn recheck(
     tx.exec(&RECHECK, &[tenant.as_str().into(), app.as_str().into(), group.as_str().into(), now_ms.into()])
 }
 
-/// What happened to a user's link, for the memberships that depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserLinkChange {
-    /// The account is live: waiting memberships can go.
-    Live,
-    /// The account is deactivated: memberships are taken back.
-    Disabled,
-    /// The account is gone, its memberships with it.
-    Gone,
-}
-
-/// Wakes or ends a user's memberships after her link changed; gives the groups to look at.
-pub fn user_link_changed(
-    tx: &mut Tx<'_>,
-    tenant: &TenantId,
-    app: &AppId,
-    user: &str,
-    change: UserLinkChange,
-) -> Result<Vec<GroupId>, StoreError> {
-    let statement = match change {
-        UserLinkChange::Live => &USER_LIVE,
-        UserLinkChange::Disabled => &USER_DISABLED,
-        UserLinkChange::Gone => &USER_GONE,
-    };
-    let params = [tenant.as_str().into(), app.as_str().into(), user.into()];
-    let mut groups = tx.rows(statement, &params, |row| row.text(0).map(GroupId::new))?;
-    groups.sort();
-    Ok(groups)
-}
-
 /// The group is gone in the app: no membership is there, all may differ.
 pub fn group_gone(
     tx: &mut Tx<'_>,
@@ -420,16 +380,20 @@ pub fn of_user(
     tx.rows(&OF_USER, &[tenant.as_str().into(), app.as_str().into(), user.into()], read_row)
 }
 
-/// The groups of a user's memberships.
+/// The groups of these users' memberships, by user.
 pub fn groups_of(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     app: &AppId,
-    user: &UserId,
-) -> Result<Vec<GroupId>, StoreError> {
-    let params = [tenant.as_str().into(), app.as_str().into(), user.as_str().into()];
-    let mut groups = tx.rows(&GROUPS_OF_USER, &params, |row| row.text(0).map(GroupId::new))?;
-    groups.sort();
+    users: &[&str],
+) -> Result<BTreeMap<String, BTreeSet<GroupId>>, StoreError> {
+    let rows = in_chunks_and(tx, &GROUPS_OF_USERS, tenant, users, &[app.as_str().into()], |row| {
+        Ok((row.text(0)?, GroupId::new(row.text(1)?)))
+    })?;
+    let mut groups: BTreeMap<String, BTreeSet<GroupId>> = BTreeMap::new();
+    for (user, group) in rows {
+        groups.entry(user).or_default().insert(group);
+    }
     Ok(groups)
 }
 

@@ -1,13 +1,13 @@
 //! Links between subjects and remote objects, and the keys that they hold in an app.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::{AppId, Subject, TenantId};
 use domain::mapping::Attributes;
 use domain::plan::Key;
 use domain::snapshot::{KeyHolder, Link, LinkState};
 
-use super::user::{in_32, in_chunks};
+use super::user::{in_32, in_chunks, in_chunks_and};
 use crate::{Row, StoreError, Tx, Value, statement};
 
 statement!(
@@ -65,10 +65,17 @@ statement!(
 );
 statement!(
     KEY_HOLDER,
-    "SELECT k.subject, m.waits_on, COALESCE(m.state = 'parked', l.state <> 'live', TRUE) FROM link_key k
-       LEFT JOIN mark m ON m.tenant = k.tenant AND m.app = k.app AND m.subject = k.subject
-       LEFT JOIN link l ON l.tenant = k.tenant AND l.app = k.app AND l.subject = k.subject
-      WHERE k.tenant = $1 AND k.app = $2 AND k.attribute = $3 AND k.value_key = $4 AND k.subject <> $5"
+    "SELECT 1 FROM link_key WHERE tenant = $1 AND app = $2 AND attribute = $3 AND value_key = $4 AND subject <> $5"
+);
+statement!(
+    KEY_HOLDERS,
+    concat!(
+        "SELECT k.value_key, k.subject, m.waits_on, COALESCE(m.state = 'parked', l.state <> 'live', TRUE) FROM link_key k
+           LEFT JOIN mark m ON m.tenant = k.tenant AND m.app = k.app AND m.subject = k.subject
+           LEFT JOIN link l ON l.tenant = k.tenant AND l.app = k.app AND l.subject = k.subject
+          WHERE k.tenant = $1 AND k.app = $34 AND k.attribute = $35 AND k.value_key IN ",
+        in_32!()
+    )
 );
 statement!(
     KEYS_OF,
@@ -198,31 +205,29 @@ pub fn linked_apps_of(
     Ok(apps)
 }
 
-/// Who else holds one of these keys in the app.
+/// Who holds these keys in the app, whoever that is; `waits_for_us` is filled by the caller, who gets the subject that each
+/// holder waits for.
 pub fn key_holders(
     tx: &mut Tx<'_>,
     tenant: &TenantId,
     app: &AppId,
-    subject: &str,
-    keys: &[Key],
-) -> Result<Vec<KeyHolder>, StoreError> {
+    keys: &[&Key],
+) -> Result<Vec<(KeyHolder, Option<String>)>, StoreError> {
+    let attributes: BTreeSet<&str> = keys.iter().map(|key| key.attribute.as_str()).collect();
     let mut holders = vec![];
-    for key in keys {
-        let params = [
-            tenant.as_str().into(),
-            app.as_str().into(),
-            key.attribute.as_str().into(),
-            key.value_key.as_str().into(),
-            subject.into(),
-        ];
-        holders.extend(tx.rows(&KEY_HOLDER, &params, |row| {
-            Ok(KeyHolder {
-                attribute: key.attribute.clone(),
-                value_key: key.value_key.clone(),
-                subject: Subject::from_parts("user", row.text(0)?),
-                waits_for_us: row.opt_text(1)?.as_deref() == Some(subject),
-                keeps_it: row.bool(2)?,
-            })
+    for attribute in attributes {
+        let wanted = keys.iter().filter(|key| key.attribute == attribute);
+        let wanted: Vec<&str> = wanted.map(|key| key.value_key.as_str()).collect();
+        let more = [app.as_str().into(), attribute.into()];
+        holders.extend(in_chunks_and(tx, &KEY_HOLDERS, tenant, &wanted, &more, |row| {
+            let holder = KeyHolder {
+                attribute: attribute.to_owned(),
+                value_key: row.text(0)?,
+                subject: Subject::from_parts("user", row.text(1)?),
+                waits_for_us: false,
+                keeps_it: row.bool(3)?,
+            };
+            Ok((holder, row.opt_text(2)?))
         })?);
     }
     Ok(holders)

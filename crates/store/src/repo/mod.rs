@@ -7,6 +7,7 @@ pub mod confirmed;
 pub mod connection;
 pub mod departure;
 pub mod edge;
+pub mod edge_follow;
 pub mod group;
 pub mod intent;
 pub mod lane;

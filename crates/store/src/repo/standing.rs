@@ -1,11 +1,29 @@
-//! Everything that must hold before a request is announced or its outcome is recorded, read by one statement each.
+//! What a plan begins with, and what must hold before a request is announced or its outcome is recorded: one statement each.
 
-use domain::ids::{AppId, Subject, TenantId};
-use domain::snapshot::{Link, LinkState, MarkView};
+use domain::directory::User;
+use domain::ids::{AppId, IntentId, Subject, TenantId};
+use domain::snapshot::{Link, LinkState, MarkView, OpenIntent};
 
-use super::{link, mark};
+use super::user::{in_32, in_chunks_and};
+use super::{link, mark, user};
 use crate::{StoreError, Tx, Value, statement};
 
+statement!(
+    BEFORE_PLAN,
+    concat!(
+        "SELECT u.id, u.external_id, u.user_name, u.active, u.source, u.doc, u.version, u.deleted_ms,
+           m.generation, m.wave, m.state, m.verify_ms, m.attempts, m.look_again_ms,
+           l.state, l.remote_id, l.generation, l.acknowledged, l.normal, l.observed, l.confirmed_ms,
+           i.id, i.kind, COALESCE(i.settled_ms, i.sent_ms),
+           EXISTS (SELECT 1 FROM intent t WHERE t.tenant = u.tenant AND t.app = $34 AND t.subject = u.id)
+         FROM usr u
+         LEFT JOIN mark m ON m.tenant = u.tenant AND m.app = $34 AND m.subject = u.id
+         LEFT JOIN link l ON l.tenant = u.tenant AND l.app = $34 AND l.subject = u.id
+         LEFT JOIN intent i ON i.tenant = u.tenant AND i.app = $34 AND i.subject = u.id AND i.state IN ('open', 'unknown')
+         WHERE u.tenant = $1 AND u.id IN ",
+        in_32!()
+    )
+);
 statement!(
     BEFORE_INTENT,
     "SELECT lane.fence, a.version, m.generation, m.wave, m.state, m.verify_ms, m.attempts, m.look_again_ms, l.generation, l.state
@@ -28,6 +46,21 @@ statement!(
      LEFT JOIN link l ON l.tenant = lane.tenant AND l.app = lane.app AND l.subject = $3
      WHERE lane.tenant = $1 AND lane.app = $2"
 );
+
+/// A user and what is known of her in an app.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BeforePlan {
+    /// The user, also a deleted one.
+    pub user: User,
+    /// Her mark.
+    pub mark: Option<MarkView>,
+    /// Her link.
+    pub link: Option<Link>,
+    /// Her intent whose outcome is not recorded.
+    pub intent: Option<OpenIntent>,
+    /// A request was announced for her at some time.
+    pub tried: bool,
+}
 
 /// What an intent is checked against.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,6 +90,27 @@ pub struct BeforeOutcome {
     pub mark: Option<MarkView>,
     /// Its link.
     pub link: Option<Link>,
+}
+
+/// Reads what the plans of these users begin with, in no order; unknown ones are left out.
+pub fn before_plan(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    app: &AppId,
+    users: &[&str],
+) -> Result<Vec<BeforePlan>, StoreError> {
+    in_chunks_and(tx, &BEFORE_PLAN, tenant, users, &[app.as_str().into()], |row| {
+        let intent = row.opt_text(21)?.map(|id| -> Result<OpenIntent, StoreError> {
+            Ok(OpenIntent { id: IntentId::new(id), kind: row.text(22)?, sent_ms: row.int(23)? })
+        });
+        Ok(BeforePlan {
+            user: user::read_user(row)?,
+            mark: mark::read_view(row, 8)?,
+            link: row.opt_text(14)?.map(|_| link::read(row, 14)).transpose()?,
+            intent: intent.transpose()?,
+            tried: row.bool(24)?,
+        })
+    })
 }
 
 /// Reads what an intent is checked against.

@@ -1,5 +1,7 @@
 //! Users of the directory. Deleted ones stay as rows and are found by id only.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::directory::User;
 use domain::ids::{TenantId, UserId};
 
@@ -62,6 +64,15 @@ statement!(
     "UPDATE usr SET user_name_key = $3, external_id = NULL WHERE tenant = $1 AND id = $2"
 );
 statement!(GET, select!("AND id = $2"));
+statement!(REFERENCES_OF, "SELECT user_name, external_id FROM usr WHERE tenant = $1 AND id = $2");
+statement!(
+    REFERENCES,
+    concat!("SELECT id, user_name, external_id FROM usr WHERE tenant = $1 AND id IN ", in_32!())
+);
+statement!(
+    NAMED_AS_MANAGER,
+    concat!("SELECT DISTINCT manager_ref FROM usr WHERE tenant = $1 AND manager_ref IN ", in_32!())
+);
 statement!(GET_MANY, select!("AND id IN ", in_32!()));
 statement!(ID_OF_NAME, "SELECT id FROM usr WHERE tenant = $1 AND deleted_ms IS NULL AND user_name_key = $2");
 statement!(BY_NAME_KEY, select!("AND deleted_ms IS NULL AND user_name_key = $2"));
@@ -328,6 +339,42 @@ pub fn reports_of(
     Ok(reports)
 }
 
+/// What a document may name this user by as manager; none if there is no such user.
+pub fn references_of(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    id: &UserId,
+) -> Result<Option<Vec<String>>, StoreError> {
+    tx.optional(&REFERENCES_OF, &[tenant.as_str().into(), id.as_str().into()], |row| {
+        let references = [Some(id.to_string()), Some(row.text(0)?), row.opt_text(1)?];
+        Ok(references.into_iter().flatten().collect())
+    })
+}
+
+/// What a document may name these users by as manager: id, userName and externalId, in one letter case; by user.
+pub fn references(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    ids: &[&str],
+) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+    let rows = in_lists(tx, &REFERENCES, tenant, ids, |row| {
+        let (id, name, external) = (row.text(0)?, row.text(1)?, row.opt_text(2)?);
+        let references = [Some(&id), Some(&name), external.as_ref()];
+        let folded = references.into_iter().flatten().map(|text| scim::fold(text)).collect();
+        Ok((id, folded))
+    })?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Which of these references, in one letter case, a document names as manager.
+pub fn named_as_manager(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    references: &[&str],
+) -> Result<BTreeSet<String>, StoreError> {
+    Ok(in_lists(tx, &NAMED_AS_MANAGER, tenant, references, |row| row.text(0))?.into_iter().collect())
+}
+
 const CHUNK: usize = 32;
 
 /// Runs `list`, which has an [`in_32`] list, as often as the keys need; for a single key `single`, which takes only that: a
@@ -351,6 +398,18 @@ pub(crate) fn in_lists<T>(
     statement: &'static Statement,
     tenant: &TenantId,
     keys: &[&str],
+    read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    in_chunks_and(tx, statement, tenant, keys, &[], read)
+}
+
+/// [`in_chunks`] of a statement with more parameters, from `$34` on.
+pub(crate) fn in_chunks_and<T>(
+    tx: &mut Tx<'_>,
+    statement: &'static Statement,
+    tenant: &TenantId,
+    keys: &[&str],
+    more: &[Value],
     mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut found = Vec::new();
@@ -361,6 +420,7 @@ pub(crate) fn in_lists<T>(
         let mut params: Vec<Value> = vec![tenant.as_str().into()];
         let last = chunk[chunk.len() - 1];
         params.extend((0..CHUNK).map(|index| Value::from(*chunk.get(index).unwrap_or(&last))));
+        params.extend_from_slice(more);
         found.extend(tx.rows(statement, &params, &mut read)?);
     }
     Ok(found)
