@@ -13,6 +13,9 @@ use crate::context::{Context, Engine};
 use crate::directory::users;
 use crate::error::EngineError;
 
+/// The most decisions that one step of [`prune_log`] drops.
+const PRUNE_STEP: i64 = 1_000;
+
 /// One decision with names instead of ids.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LoggedSignin {
@@ -83,14 +86,16 @@ pub async fn list_log(
         .await
 }
 
-/// Drops decisions from before a time, the oldest first and at most 1,000 of them; gives how many, 0 when none is left. While
-/// there is nothing to drop, nothing is written.
+/// Drops decisions from before a time, the oldest first and at most 1,000 of them, so that the database is not held for long;
+/// gives how many, 0 once there is nothing to drop; then nothing is written.
 pub async fn prune_log(engine: &Engine, tenant: &TenantId, before_ms: i64) -> Result<u64, EngineError> {
     let of = tenant.clone();
-    if !engine.read(move |tx| Ok(rows::has_older(tx, &of, before_ms)?)).await? {
-        return Ok(0);
+    match engine.read(move |tx| Ok(rows::oldest(tx, &of, before_ms, PRUNE_STEP)?)).await? {
+        Some(upto) => {
+            engine.write(tenant, move |tx, context| Ok(rows::prune(tx, &context.tenant, &upto)?)).await
+        }
+        None => Ok(0),
     }
-    engine.write(tenant, move |tx, context| Ok(rows::prune(tx, &context.tenant, before_ms)?)).await
 }
 
 pub(super) fn write(

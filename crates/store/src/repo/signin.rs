@@ -61,15 +61,11 @@ statement!(
     "SELECT id, at_ms, trace, outcome, token, connection, issuer, subject, user_id, detail FROM signin_log
       WHERE tenant = $1 AND trace = $2 LIMIT 100"
 );
-statement!(OLDER, "SELECT 1 FROM signin_log WHERE tenant = $1 AND id < $2 LIMIT 1");
 statement!(
     OLDEST,
-    "SELECT coalesce(max(id), '') FROM (SELECT id FROM signin_log WHERE tenant = $1 AND id < $2 ORDER BY id LIMIT $3) AS oldest"
+    "SELECT max(id) FROM (SELECT id FROM signin_log WHERE tenant = $1 AND id < $2 ORDER BY id LIMIT $3) AS oldest"
 );
 statement!(PRUNE, "DELETE FROM signin_log WHERE tenant = $1 AND id <= $2");
-
-/// The most decisions that one step of [`prune`] drops, so that it does not hold the database for long.
-pub const PRUNE_STEP: i64 = 1_000;
 
 /// What an issuer's subject stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -265,17 +261,19 @@ pub fn of_trace(tx: &mut Tx<'_>, tenant: &TenantId, trace: &str) -> Result<Vec<L
     Ok(found)
 }
 
-/// Whether there are decisions from before a time.
-pub fn has_older(tx: &mut Tx<'_>, tenant: &TenantId, before_ms: i64) -> Result<bool, StoreError> {
-    let params = [tenant.as_str().into(), uuid_v7(before_ms, 0).into()];
-    Ok(tx.optional(&OLDER, &params, |_| Ok(()))?.is_some())
+/// The id up to which [`prune`] drops decisions from before a time: of the oldest, at most `most`; `None` if there are none.
+pub fn oldest(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    before_ms: i64,
+    most: i64,
+) -> Result<Option<String>, StoreError> {
+    let params = [tenant.as_str().into(), uuid_v7(before_ms, 0).into(), most.into()];
+    tx.one(&OLDEST, &params, |row| row.opt_text(0))
 }
 
-/// Drops decisions from before a time, the oldest first and at most [`PRUNE_STEP`]; gives how many.
-pub fn prune(tx: &mut Tx<'_>, tenant: &TenantId, before_ms: i64) -> Result<u64, StoreError> {
-    let params = [tenant.as_str().into(), uuid_v7(before_ms, 0).into(), PRUNE_STEP.into()];
-    let upto = tx.one(&OLDEST, &params, |row| row.text(0))?;
-    // No id is as small as the empty text: then nothing goes.
+/// Drops decisions up to an id; gives how many.
+pub fn prune(tx: &mut Tx<'_>, tenant: &TenantId, upto: &str) -> Result<u64, StoreError> {
     tx.exec(&PRUNE, &[tenant.as_str().into(), upto.into()])
 }
 
