@@ -14,7 +14,6 @@ mod output;
 mod overview;
 mod session;
 mod size;
-mod when;
 
 /// Requests are read on one thread, carried out on another and logged on a third: what one allocates another frees.
 #[cfg(target_os = "linux")]

@@ -1,36 +1,44 @@
-//! Points in time on the command line: a span before now (`1h`, `7d`) or a time in UTC (`2026-11-25T10:00`).
+//! Points in time on the command line: a span from now (`1h`, `90d`) or a time in UTC (`2026-11-25`, `2026-11-25T10:00`).
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-const HINT: &str =
-    "write how long ago, like 10m, 1h or 7d, or a time in UTC, like 2026-11-25 or 2026-11-25T10:00";
+use crate::{duration, environment};
 
-/// Reads a point in time as Unix milliseconds; spans count back from `now_ms`.
-pub(crate) fn parse(text: &str, now_ms: i64) -> Result<i64, String> {
-    let text = text.trim();
-    let refuse = || format!("'{text}' is no point in time; {HINT}");
-    let digits = text.chars().take_while(char::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let factor = match unit {
-        "ms" => Some(1),
-        "s" => Some(1_000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        "d" => Some(86_400_000),
-        "w" => Some(604_800_000),
-        _ => None,
-    };
-    if let Some(factor) = factor {
-        let number: i64 = number.parse().map_err(|_| refuse())?;
-        return number.checked_mul(factor).and_then(|span| now_ms.checked_sub(span)).ok_or_else(refuse);
+/// Reads a moment as Unix milliseconds; spans count back from now.
+pub(crate) fn past(text: &str) -> Result<i64, String> {
+    parse(text, |span| environment::now_ms() - span)
+}
+
+/// Reads a moment as Unix milliseconds; spans count on from now.
+pub(crate) fn future(text: &str) -> Result<i64, String> {
+    parse(text, |span| environment::now_ms() + span)
+}
+
+fn parse(text: &str, from_now: impl Fn(i64) -> i64) -> Result<i64, String> {
+    if duration::read(text).is_some() {
+        return duration::parse(text).map(from_now);
     }
-    if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        return Ok(time.as_millisecond());
+    in_utc(text.trim()).ok_or_else(|| {
+        format!(
+            "'{text}' is no time; write a span like 10m, 12h or 7d, or a time in UTC like 2026-11-25 or 2026-11-25T10:00"
+        )
+    })
+}
+
+/// A time without an offset is in UTC, and a date is its first moment.
+fn in_utc(text: &str) -> Option<i64> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time.as_millisecond());
+    }
+    // The name of a zone would be read over.
+    if text.contains('[') {
+        return None;
     }
     let civil = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from));
-    let time = civil.and_then(|civil| civil.to_zoned(TimeZone::UTC)).map_err(|_| refuse())?;
-    Ok(time.timestamp().as_millisecond())
+    let time = civil.and_then(|civil| civil.to_zoned(TimeZone::UTC)).ok()?;
+    Some(time.timestamp().as_millisecond())
 }
 
 #[cfg(test)]
@@ -38,18 +46,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_count_back_and_times_are_utc() {
+    fn spans_count_from_now_and_times_are_utc() {
         let now = 1_760_000_000_000;
-        assert_eq!(parse("1h", now), Ok(now - 3_600_000));
-        assert_eq!(parse("7d", now), Ok(now - 7 * 86_400_000));
-        assert_eq!(parse("1970-01-02", now), Ok(86_400_000));
-        assert_eq!(parse("1970-01-01T01:00", now), Ok(3_600_000));
-        assert_eq!(parse("1970-01-01T01:00:00Z", now), Ok(3_600_000));
-        assert_eq!(parse("1970-01-01T01:00:00+01:00", now), Ok(0));
-        for text in
-            ["", "1", "h", "-1h", "yesterday", "2026-13-01", "99999999999999999999d", "9999999999999999d"]
-        {
-            assert!(parse(text, now).unwrap_err().contains("7d"), "{text}");
+        let both = |text| (parse(text, |span| now - span), parse(text, |span| now + span));
+        for (text, span) in [("1h", 3_600_000), ("7d", 604_800_000), (" 2w", 1_209_600_000), ("0s", 0)] {
+            assert_eq!(both(text), (Ok(now - span), Ok(now + span)), "{text}");
         }
+        for (text, at) in [
+            ("1970-01-02", 86_400_000),
+            ("1970-01-01T01:00", 3_600_000),
+            ("1970-01-01 01:00:00", 3_600_000),
+            ("1970-01-01T01:00:00Z", 3_600_000),
+            ("1970-01-01T01:00:00+01:00", 0),
+        ] {
+            assert_eq!(both(text), (Ok(at), Ok(at)), "{text}");
+        }
+        let refused = |text| both(text).0.unwrap_err();
+        for text in ["", "90", "h", "-1h", "1y", "yesterday", "2026-13-01", "1970-01-01T01:00[Europe/Paris]"]
+        {
+            assert!(refused(text).contains("is no time") && refused(text).contains("7d"), "{text}");
+        }
+        for text in ["3651d", "9999999999999999d", "99999999999999999999d"] {
+            assert!(refused(text).contains("3650d is the longest"), "{text}");
+        }
+    }
+
+    #[test]
+    fn past_and_future_lie_on_both_sides_of_now() {
+        let now = environment::now_ms();
+        assert!(past("1h").unwrap() < now && now < future("1h").unwrap());
     }
 }

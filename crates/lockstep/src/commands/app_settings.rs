@@ -78,13 +78,13 @@ pub(crate) struct SetArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     member_cap: Option<u32>,
     /// How long a request without an answer may still take effect, for example 2m
-    #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse_short)]
     in_flight_window: Option<i64>,
     /// How long a read may still show the state before a write, for example 5s
-    #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse_short)]
     read_lag: Option<i64>,
     /// When a request is given up, for example 30s
-    #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse_short)]
     request_timeout: Option<i64>,
     /// Requests at the same time at most
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]

@@ -11,9 +11,9 @@ use store::repo::token::Token;
 use super::connection_settings::{Policies, shown};
 use super::{connection_compare, connection_setup, log_scim, token};
 use crate::error_report::{CliError, Exit};
+use crate::moment;
 use crate::output::{note, pairs, table, time};
 use crate::session::Session;
-use crate::when::{self, When};
 
 /// Connect identity providers that push users and groups into the directory
 #[derive(Debug, Subcommand)]
@@ -82,8 +82,8 @@ pub(crate) struct AddArguments {
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
     /// When the token expires, for example 365d or 2028-01-31; else never
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    expires: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = moment::future)]
+    expires: Option<i64>,
     /// Then show the calls of the identity provider as they come, until stopped; with =N until N came
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
     wait: Option<i64>,
@@ -134,7 +134,7 @@ async fn add(session: &Session, tenant: &TenantId, arguments: AddArguments) -> R
         scope: TokenScope::Scim,
         connection: Some(added.id.to_string()),
         user: None,
-        expires_ms: arguments.expires.map(|end| end.after(engine.env.now_ms())),
+        expires_ms: arguments.expires,
     };
     let minted = tokens::create(engine, tenant, request).await?;
     let steps = connection_setup::steps(provider, &address);

@@ -8,6 +8,7 @@ use store::scim_log::LogObject;
 
 use crate::commands::{log_scim, log_signin};
 use crate::error_report::{CliError, Exit};
+use crate::moment;
 use crate::output::time;
 use crate::session::Session;
 
@@ -51,8 +52,8 @@ pub(crate) struct AuditArguments {
     #[arg(long, value_name = "CODE")]
     trace: Option<String>,
     /// Not older than: 10m, 1h, 7d, or a time in UTC
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = moment::past)]
+    since: Option<i64>,
     /// How many at most
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
@@ -80,7 +81,7 @@ async fn audit(session: &Session, arguments: &AuditArguments) -> Result<Exit, Cl
         object,
         actor: arguments.actor.clone(),
         trace: arguments.trace.as_ref().map(|trace| trace.trim().to_lowercase()),
-        since_ms: log_scim::since(arguments.since.as_deref())?,
+        since_ms: arguments.since,
     };
     let entries = audit_log::list(&session.engine, &tenant, &filter, arguments.limit as usize).await?;
     session.output.list(&entries, &HEADER, entries.iter().map(row).collect())?;

@@ -11,9 +11,9 @@ use store::scim_log::{LogFilter, Recorded, ScimLogReader, StatusRange};
 
 use crate::commands::log;
 use crate::error_report::{CliError, Exit};
+use crate::moment;
 use crate::output::{line, note, printable, table, time};
 use crate::session::Session;
-use crate::{environment, moment};
 
 /// How many records are shown unless `--limit` says otherwise.
 const LIMIT: i64 = 50;
@@ -41,8 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "CONNECTION")]
     connection: Option<String>,
     /// Not older than: 10m, 1h, 7d, or a time in UTC
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = moment::past)]
+    since: Option<i64>,
     /// Only the request with this trace code, with its bodies and what it changed
     #[arg(long, value_name = "CODE")]
     trace: Option<String>,
@@ -62,16 +62,12 @@ pub(crate) async fn watch(
 ) -> Result<Exit, CliError> {
     let arguments = Arguments {
         connection: Some(connection.id.to_string()),
-        since: Some(time_in_utc(connection.created_ms)),
+        since: Some(connection.created_ms),
         follow: true,
         limit,
         ..Arguments::default()
     };
     run(session, &arguments).await
-}
-
-fn time_in_utc(ms: i64) -> String {
-    time(ms).replace(' ', "T")
 }
 
 /// Runs the command.
@@ -108,16 +104,10 @@ async fn filter(session: &Session, tenant: &TenantId, arguments: &Arguments) -> 
         method: arguments.method.as_ref().map(|method| method.to_uppercase()),
         connection: arguments.connection.clone(),
         trace: arguments.trace.as_ref().map(|trace| trace.trim().to_lowercase()),
-        since_ms: since(arguments.since.as_deref())?,
+        since_ms: arguments.since,
         bodies: session.output.is_json() || arguments.trace.is_some(),
         ..LogFilter::of(tenant)
     })
-}
-
-/// The time that `--since` means.
-pub(crate) fn since(text: Option<&str>) -> Result<Option<i64>, CliError> {
-    let read = |text| moment::parse(text, environment::now_ms());
-    text.map(read).transpose().map_err(|problem| CliError::new("invalid", format!("--since: {problem}")))
 }
 
 async fn warn_of_losses(reader: &ScimLogReader) -> Result<(), CliError> {

@@ -4,8 +4,8 @@ use clap::Args;
 use engine::signin::{LogQuery, LoggedSignin, Outcome, list_log};
 use serde_json::{Value, json};
 
-use super::log_scim;
 use crate::error_report::{CliError, Exit};
+use crate::moment;
 use crate::output::time;
 use crate::session::Session;
 
@@ -22,8 +22,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "CODE", conflicts_with_all = ["user", "outcome", "since"])]
     trace: Option<String>,
     /// Not older than: 10m, 1h, 7d, or a time in UTC
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = moment::past)]
+    since: Option<i64>,
     /// How many at most
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
@@ -41,7 +41,7 @@ pub(crate) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
         user: arguments.user,
         outcome: arguments.outcome,
         trace: arguments.trace.map(|trace| trace.trim().to_lowercase()),
-        since_ms: log_scim::since(arguments.since.as_deref())?.unwrap_or(0),
+        since_ms: arguments.since.unwrap_or(0),
         limit: arguments.limit,
     };
     let found = list_log(&session.engine, &tenant, query).await?;

@@ -8,10 +8,11 @@ use engine::{connections, directory};
 use serde_json::{Value, json};
 use store::repo::token::Token;
 
+use crate::duration;
 use crate::error_report::{CliError, Exit};
+use crate::moment;
 use crate::output::{line, note, time};
 use crate::session::Session;
-use crate::when::{self, When};
 
 /// Make, list, rotate and revoke the tokens of identity providers and apps
 #[derive(Debug, Subcommand)]
@@ -34,11 +35,11 @@ pub(crate) enum Command {
         /// The old token's id or name
         token: String,
         /// How long the old one still works
-        #[arg(long, default_value = "7d", value_name = "SPAN", value_parser = when::parse_span)]
+        #[arg(long, default_value = "7d", value_name = "SPAN", value_parser = duration::parse)]
         overlap: i64,
         /// When the new one expires, for example 365d or 2028-01-31; else after as long a life as the old one had
-        #[arg(long, value_name = "TIME", value_parser = when::parse)]
-        expires: Option<When>,
+        #[arg(long, value_name = "TIME", value_parser = moment::future)]
+        expires: Option<i64>,
     },
     /// Revoke a token; it stops working at once
     #[command(after_help = "Example:\n  lockstep token revoke nM2kPq8sT4vX")]
@@ -58,8 +59,8 @@ pub(crate) struct CreateArguments {
     #[arg(long)]
     name: Option<String>,
     /// When it expires, for example 365d or 2028-01-31; else never
-    #[arg(long, value_name = "TIME", value_parser = when::parse)]
-    expires: Option<When>,
+    #[arg(long, value_name = "TIME", value_parser = moment::future)]
+    expires: Option<i64>,
     /// What it may do: scim, scim:read or signin
     #[arg(long, default_value = "scim", value_parser = parse_scope)]
     scope: TokenScope,
@@ -96,7 +97,7 @@ async fn create(session: &Session, arguments: CreateArguments) -> Result<Exit, C
         scope: arguments.scope,
         connection: arguments.connection,
         user: arguments.user,
-        expires_ms: arguments.expires.map(|end| end.after(session.engine.env.now_ms())),
+        expires_ms: arguments.expires,
     };
     show_new(session, &tokens::create(&session.engine, &tenant, request).await?)?;
     Ok(Exit::Done)
@@ -106,12 +107,11 @@ async fn rotate(
     session: &Session,
     token: &str,
     overlap: i64,
-    expires: Option<When>,
+    expires: Option<i64>,
 ) -> Result<Exit, CliError> {
     let tenant = session.tenant().await?;
     let now_ms = session.engine.env.now_ms();
-    let expires_ms = expires.map(|end| end.after(now_ms));
-    let new = tokens::rotate(&session.engine, &tenant, token, overlap, expires_ms).await?;
+    let new = tokens::rotate(&session.engine, &tenant, token, overlap, expires).await?;
     if !session.output.is_json() {
         note(&format!(
             "note: the old token works until {} UTC; put the new one in before",

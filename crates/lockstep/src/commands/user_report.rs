@@ -7,11 +7,11 @@ use domain::ids::TenantId;
 use engine::confirmations::{Unconfirmed, unconfirmed};
 use serde_json::{Value, json};
 
+use crate::duration;
 use crate::error_report::{CliError, Exit};
 use crate::export::write_csv;
 use crate::output::{count, note, time};
 use crate::session::Session;
-use crate::when;
 
 const COLUMNS: [&str; 8] =
     ["userName", "displayName", "state", "source", "created", "confirmed", "confirmed by", "id"];
@@ -23,7 +23,7 @@ A source confirms a user when its identity provider reads it by id, looks it up 
 Users that are younger than the time are left out.")]
 pub(crate) struct Arguments {
     /// For at least this long, for example 90d
-    #[arg(long, value_name = "TIME", value_parser = when::parse_span)]
+    #[arg(long, value_name = "SPAN", value_parser = duration::parse)]
     unconfirmed_for: i64,
     /// Write a CSV file for a spreadsheet; - for stdout
     #[arg(long, value_name = "FILE")]

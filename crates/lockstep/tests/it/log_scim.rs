@@ -80,6 +80,7 @@ fn s37_the_log_is_searched_by_user_outcome_time_and_connection() {
     for (arguments, says) in [
         (["--status", "9xx"], "409, 4xx, or failed"),
         (["--since", "soon"], "7d"),
+        (["--since", "3651d"], "3650d is the longest"),
         (["--limit", "0"], "1..="),
         (["--method", "HEAD"], "PATCH"),
     ] {
