@@ -4,6 +4,7 @@
 //! commits it at once. A record is never waited for; one that does not fit into the queue is counted as lost.
 
 mod batch;
+mod block;
 mod read;
 mod retain;
 mod writer;
@@ -24,7 +25,13 @@ pub use read::{LogFilter, LogObject, Page, Recorded, ScimLogReader, StatusRange}
 use crate::{Location, Migration, OpenOptions, Store, StoreError};
 
 /// The log's own schema changes.
-pub const MIGRATIONS: &[Migration] = &[("scim_log", include_str!("../schema/scim_log.sql"))];
+pub const MIGRATIONS: &[Migration] = &[
+    ("scim_log", include_str!("../schema/scim_log.sql")),
+    ("scim_log_blocks", include_str!("../schema/scim_log_blocks.sql")),
+];
+
+/// The tables that are divided by day.
+const TABLES: [&str; 3] = ["scim_block", "scim_records", "scim_body"];
 
 /// The log's PostgreSQL schema.
 const NAMESPACE: &str = "lockstep_scim_log";

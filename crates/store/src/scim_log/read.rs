@@ -7,39 +7,28 @@ use domain::ids::TenantId;
 use serde::Serialize;
 
 use super::batch::day;
-use super::{ScimLogOptions, open_store};
-use crate::{Location, Row, Statement, Store, StoreError, Tx, Value, statement};
+use super::{ScimLogOptions, block, open_store};
+use crate::{Location, Store, StoreError, Tx, Value, statement};
 
-macro_rules! select {
+macro_rules! blocks {
     ($where:literal, $order:literal) => {
         concat!(
-            "SELECT seq, tenant, at_ms, trace, connection, connection_name, token_name, user_agent, dialect, method, path, ",
-            "status, scim_type, detail, duration_us, tolerated, object_kind, object, object_name FROM scim_exchange ",
-            "WHERE tenant = $1 AND seq > $2 AND seq < $3 AND status BETWEEN $5 AND $6 AND ($7 = '' OR method = $7) ",
-            "AND ($8 = '' OR connection = $8 OR connection_name = $8) AND at_ms BETWEEN $9 AND $10 ",
+            "SELECT b.seq, r.records FROM scim_block b JOIN scim_records r ON r.day = b.day AND r.seq = b.seq WHERE b.tenant = $1 AND ",
             $where,
-            " ORDER BY seq ",
+            " AND b.to_ms >= $4 AND b.from_ms <= $5 AND b.failed >= $6 AND (b.marks LIKE $7 OR b.marks LIKE $8) ORDER BY b.seq ",
             $order,
-            " LIMIT $4"
+            " LIMIT $3"
         )
     };
 }
 
-statement!(ALL_UP, select!("", "ASC"));
-statement!(ALL_DOWN, select!("", "DESC"));
-statement!(FAILED_UP, select!("AND status >= 400", "ASC"));
-statement!(FAILED_DOWN, select!("AND status >= 400", "DESC"));
+statement!(BLOCKS_UP, blocks!("b.seq >= $2", "ASC"));
+statement!(BLOCKS_DOWN, blocks!("b.seq < $2", "DESC"));
 statement!(
-    ABOUT_UP,
-    select!("AND about <> '' AND about IN ($12, $13) AND ($11 = '' OR object_kind = $11)", "ASC")
+    HOLDS,
+    "SELECT CAST(coalesce(max(seq), 0) AS BIGINT) FROM scim_block WHERE tenant = $1 AND seq <= $2"
 );
-statement!(
-    ABOUT_DOWN,
-    select!("AND about <> '' AND about IN ($12, $13) AND ($11 = '' OR object_kind = $11)", "DESC")
-);
-statement!(TRACE_UP, select!("AND trace = $11", "ASC"));
-statement!(TRACE_DOWN, select!("AND trace = $11", "DESC"));
-statement!(FLOOR, "SELECT seq FROM scim_exchange WHERE day >= $1 ORDER BY day, seq LIMIT 1");
+statement!(FLOOR, "SELECT seq FROM scim_block WHERE day >= $1 ORDER BY day, seq LIMIT 1");
 statement!(BODIES, "SELECT request, answer FROM scim_body WHERE day = $1 AND seq = $2");
 statement!(HEAD, "SELECT seq, lost FROM scim_head WHERE id = 'head'");
 
@@ -210,11 +199,14 @@ impl ScimLogReader {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Order {
     Up,
     Down,
 }
+
+/// Blocks that are read at once: few where the first ones are likely to be enough.
+const BLOCKS_MAX: i64 = 16;
 
 fn select(
     tx: &mut Tx<'_>,
@@ -224,82 +216,90 @@ fn select(
     before: i64,
     limit: i64,
 ) -> Result<Vec<Recorded>, StoreError> {
-    let mut after = after;
-    if let Some(since) = filter.since_ms {
-        // Numbers follow time, so the walk ends at the first record of that day.
-        let floor = tx.optional(&FLOOR, &[day(since).into()], |row| row.int(0))?;
-        after = after.max(floor.map_or(i64::MAX - 1, |floor| floor - 1));
-    }
-    let status = filter.status.unwrap_or(StatusRange { low: 0, high: 999 });
-    let text = |value: &Option<String>| Value::from(value.clone().unwrap_or_default());
-    let mut params: Vec<Value> = vec![
-        filter.tenant.as_str().into(),
-        after.into(),
-        before.into(),
-        limit.into(),
-        i64::from(status.low).into(),
-        i64::from(status.high).into(),
-        text(&filter.method),
-        text(&filter.connection),
-        filter.since_ms.unwrap_or(i64::MIN).into(),
-        filter.until_ms.unwrap_or(i64::MAX).into(),
-    ];
-    let statements: [&'static Statement; 2] = match (&filter.trace, &filter.object) {
-        (Some(trace), _) => {
-            params.push(trace.as_str().into());
-            [&TRACE_UP, &TRACE_DOWN]
-        }
-        (None, Some(object)) => {
-            let name = scim::fold(&object.name);
-            params.extend([object.kind.into(), object.id.as_str().into(), name.into()]);
-            [&ABOUT_UP, &ABOUT_DOWN]
-        }
-        (None, None) if status.low >= 400 => [&FAILED_UP, &FAILED_DOWN],
-        (None, None) => [&ALL_UP, &ALL_DOWN],
+    let after = after.max(floor(tx, filter)?);
+    // Upwards it begins in the block that holds the number; only the last of its records may be wanted.
+    let mut at = match order {
+        Order::Up => tx.one(&HOLDS, &[filter.tenant.as_str().into(), after.into()], |row| row.int(0))?,
+        Order::Down => before,
     };
-    let mut records = tx.rows(statements[order as usize], &params, read)?;
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let (mut found, mut blocks) = (Vec::new(), 1);
+    while found.len() < limit {
+        let statement = if order == Order::Up { &BLOCKS_UP } else { &BLOCKS_DOWN };
+        let params = params(filter, at, blocks);
+        let page = tx.rows(statement, &params, |row| Ok((row.int(0)?, row.text(1)?)))?;
+        for (seq, text) in &page {
+            let mut records = block::read(&filter.tenant, *seq, text)?;
+            if order == Order::Down {
+                records.reverse();
+            }
+            records.retain(|(seq, exchange)| after < *seq && *seq < before && filter.wants(exchange));
+            found.extend(records.into_iter().map(|(seq, exchange)| Recorded { seq, exchange }));
+        }
+        let Some((last, _)) = page.last() else { break };
+        let end = if order == Order::Up { last + 1 >= before } else { *last <= after + 1 };
+        if end || (page.len() as i64) < blocks {
+            break;
+        }
+        at = if order == Order::Up { last + 1 } else { *last };
+        blocks = (blocks * 2).min(BLOCKS_MAX);
+    }
+    found.truncate(limit);
     if filter.bodies {
-        for recorded in &mut records {
-            let exchange = &mut recorded.exchange;
-            let place = [day(exchange.at_ms).into(), recorded.seq.into()];
+        for Recorded { seq, exchange } in &mut found {
+            let place = [day(exchange.at_ms).into(), (*seq).into()];
             let bodies = tx.optional(&BODIES, &place, |row| Ok((row.opt_json(0)?, row.opt_json(1)?)))?;
             (exchange.request, exchange.answer) = bodies.unwrap_or_default();
         }
     }
-    Ok(records)
+    Ok(found)
 }
 
-fn read(row: &Row<'_>) -> Result<Recorded, StoreError> {
-    let unexpected = |detail: String| StoreError::Row { statement: "scim_exchange", detail };
-    let status = row.int(11)?;
-    let tolerated = row.text(15)?;
-    let exchange = Exchange {
-        tenant: TenantId::new(row.text(1)?),
-        at_ms: row.int(2)?,
-        trace: row.text(3)?,
-        connection: row.text(4)?,
-        connection_name: row.text(5)?,
-        token_name: row.text(6)?,
-        user_agent: row.text(7)?,
-        dialect: row.text(8)?,
-        method: row.text(9)?,
-        path: row.text(10)?,
-        status: u16::try_from(status).map_err(|_| unexpected(format!("status {status}")))?,
-        scim_type: row.opt_text(12)?,
-        detail: row.opt_text(13)?,
-        duration_us: row.int(14)?,
-        tolerated: if tolerated.is_empty() {
-            vec![]
-        } else {
-            serde_json::from_str(&tolerated).map_err(|error| unexpected(format!("tolerated: {error}")))?
-        },
-        object_kind: row.text(16)?,
-        object: row.text(17)?,
-        object_name: row.text(18)?,
-        request: None,
-        answer: None,
+/// The number before the first record that can be new enough: numbers follow time, so a walk ends there.
+fn floor(tx: &mut Tx<'_>, filter: &LogFilter) -> Result<i64, StoreError> {
+    let Some(since) = filter.since_ms else { return Ok(0) };
+    let floor = tx.optional(&FLOOR, &[day(since).into()], |row| row.int(0))?;
+    Ok(floor.map_or(i64::MAX - 2, |floor| floor - 1))
+}
+
+/// What finds blocks that may hold what the filter wants.
+fn params(filter: &LogFilter, at: i64, blocks: i64) -> [Value; 8] {
+    let (one, other) = match (&filter.trace, &filter.object) {
+        (Some(trace), _) => (block::wanted(trace), block::wanted(trace)),
+        (None, Some(object)) => (block::wanted(&object.id), block::wanted(&scim::fold(&object.name))),
+        (None, None) => ("%".to_owned(), "%".to_owned()),
     };
-    Ok(Recorded { seq: row.int(0)?, exchange })
+    [
+        filter.tenant.as_str().into(),
+        at.into(),
+        blocks.into(),
+        filter.since_ms.unwrap_or(i64::MIN).into(),
+        filter.until_ms.unwrap_or(i64::MAX).into(),
+        i64::from(filter.status.is_some_and(|status| status.low >= 400)).into(),
+        one.into(),
+        other.into(),
+    ]
+}
+
+impl LogFilter {
+    fn wants(&self, exchange: &Exchange) -> bool {
+        let object = |object: &LogObject| {
+            let about = block::about(exchange);
+            !about.is_empty()
+                && (about == object.id || about == scim::fold(&object.name))
+                && (object.kind.is_empty() || object.kind == exchange.object_kind)
+        };
+        let connection =
+            |wanted: &String| *wanted == exchange.connection || *wanted == exchange.connection_name;
+        let status = |range: StatusRange| (range.low..=range.high).contains(&exchange.status);
+        self.status.is_none_or(status)
+            && self.method.as_ref().is_none_or(|method| *method == exchange.method)
+            && self.connection.as_ref().is_none_or(connection)
+            && self.trace.as_ref().is_none_or(|trace| *trace == exchange.trace)
+            && self.object.as_ref().is_none_or(object)
+            && self.since_ms.is_none_or(|since| exchange.at_ms >= since)
+            && self.until_ms.is_none_or(|until| exchange.at_ms <= until)
+    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
 //! Retention: old days go, and the oldest records where the log is too large; one small step at a time.
 
+use super::TABLES;
 use crate::{StoreError, Tx, statement};
 
 statement!(DAYS, "SELECT day, bytes FROM scim_day ORDER BY day");
-statement!(
-    OLDEST,
-    "SELECT CAST(coalesce(max(seq), 0) AS BIGINT), count(*), CAST(coalesce(sum(bytes), 0) AS BIGINT)
-     FROM (SELECT seq, bytes FROM scim_exchange WHERE day = $1 ORDER BY seq LIMIT $2) AS oldest"
-);
+statement!(OLDEST, "SELECT seq, records, bytes FROM scim_block WHERE day = $1 ORDER BY seq LIMIT $2");
 statement!(
     BODY_BYTES,
     "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM scim_body WHERE day = $1 AND seq <= $2"
 );
-statement!(DELETE, "DELETE FROM scim_exchange WHERE day = $1 AND seq <= $2");
+statement!(DELETE, "DELETE FROM scim_block WHERE day = $1 AND seq <= $2");
+statement!(DELETE_RECORDS, "DELETE FROM scim_records WHERE day = $1 AND seq <= $2");
 statement!(DELETE_BODIES, "DELETE FROM scim_body WHERE day = $1 AND seq <= $2");
 statement!(
     SHRINK,
@@ -20,8 +18,8 @@ statement!(
 );
 statement!(FORGET, "DELETE FROM scim_day WHERE day = $1");
 
-/// The most records that one step deletes, so that it does not hold the database for long.
-const STEP: i64 = 1_000;
+/// The most blocks that one step deletes, so that it does not hold the database for long.
+const STEP: i64 = 16;
 
 /// What may stay.
 #[derive(Clone, Copy, Debug)]
@@ -42,23 +40,38 @@ pub(super) fn step(tx: &mut Tx<'_>, limits: &Limits) -> Result<Option<(i64, i64)
         return Ok(None);
     }
     // The last day that is left is not dropped as a whole only because of its size.
-    if (too_old || days.len() > 1) && tx.drop_day("scim_exchange", day)? {
-        tx.drop_day("scim_body", day)?;
+    let whole = too_old || days.len() > 1;
+    if whole && tx.drop_day(TABLES[0], day)? {
+        for table in &TABLES[1..] {
+            tx.drop_day(table, day)?;
+        }
         tx.exec(&FORGET, &[day.into()])?;
         return Ok(Some((day, i64::MAX)));
     }
+    let excess = if whole { i64::MAX } else { total - limits.bytes };
     let oldest =
-        tx.one(&OLDEST, &[day.into(), STEP.into()], |row| Ok((row.int(0)?, row.int(1)?, row.int(2)?)));
-    let (upto, records, bytes) = oldest?;
-    if records < STEP && (too_old || days.len() > 1) {
-        tx.exec(&DELETE_BODIES, &[day.into(), i64::MAX.into()])?;
-        tx.exec(&DELETE, &[day.into(), i64::MAX.into()])?;
+        tx.rows(&OLDEST, &[day.into(), STEP.into()], |row| Ok((row.int(0)?, row.int(1)?, row.int(2)?)))?;
+    let (mut upto, mut records, mut bytes) = (0, 0, 0);
+    for (seq, held, size) in &oldest {
+        if bytes < excess {
+            (upto, records, bytes) = (*seq, records + held, bytes + size);
+        }
+    }
+    if whole && (oldest.len() as i64) < STEP {
+        delete(tx, day, i64::MAX)?;
         tx.exec(&FORGET, &[day.into()])?;
         return Ok(Some((day, i64::MAX)));
     }
     let bodies = tx.one(&BODY_BYTES, &[day.into(), upto.into()], |row| row.int(0))?;
-    tx.exec(&DELETE_BODIES, &[day.into(), upto.into()])?;
-    tx.exec(&DELETE, &[day.into(), upto.into()])?;
+    delete(tx, day, upto)?;
     tx.exec(&SHRINK, &[day.into(), records.into(), (bytes + bodies).into()])?;
     Ok((records > 0).then_some((day, upto)))
+}
+
+/// Deletes blocks whose first record has at most this number. Bodies of their later records go with the next step.
+fn delete(tx: &mut Tx<'_>, day: i64, upto: i64) -> Result<(), StoreError> {
+    for statement in [&DELETE_BODIES, &DELETE_RECORDS, &DELETE] {
+        tx.exec(statement, &[day.into(), upto.into()])?;
+    }
+    Ok(())
 }

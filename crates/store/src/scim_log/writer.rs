@@ -1,9 +1,9 @@
 //! The writer's thread: takes what has gathered, keeps the bodies that are wanted, commits, and drops what is too old.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::exchange::{Exchange, redact, redact_path};
@@ -130,7 +130,12 @@ impl Writer {
     }
 
     /// Decides which bodies stay, and redacts what is not yet redacted.
-    fn prepare(&mut self, records: Vec<Entry>) -> Batch {
+    fn prepare(&mut self, mut records: Vec<Entry>) -> Batch {
+        // Those of one tenant and day lie together.
+        records.sort_by(|a, b| {
+            let day = |entry: &Entry| batch::day(entry.exchange.at_ms);
+            a.exchange.tenant.cmp(&b.exchange.tenant).then_with(|| day(a).cmp(&day(b)))
+        });
         let keep = self.options.keep_accepted;
         let kinds: Vec<Option<String>> = records.iter().map(|entry| self.kind(entry)).collect();
         let mut newest: BTreeMap<&str, usize> = BTreeMap::new();
@@ -161,7 +166,7 @@ impl Writer {
             }
             let exchange = redacted(entry, &self.options.types);
             let body = wanted[at].then(|| Body::new(&exchange, kind)).flatten();
-            batch.push(&exchange.within_limits(), body);
+            batch.push(exchange.within_limits(), body);
         }
         batch
     }
@@ -180,14 +185,11 @@ impl Writer {
     fn commit(&self, batch: Batch) -> Option<(i64, Vec<Accepted>)> {
         let kinds = batch.accepted();
         let lost = batch.lost;
-        let batch = Arc::new(Mutex::new(batch));
+        let batch = Arc::new(batch);
         let mut pause = PAUSE;
         for attempt in 1..=TRIES {
             let shared = batch.clone();
-            let done = self.store.write_blocking(move |tx| {
-                // A panic of an earlier attempt was caught; what the batch holds is written anew in any case.
-                shared.lock().unwrap_or_else(PoisonError::into_inner).write(tx)
-            });
+            let done = self.store.write_blocking(move |tx| shared.write(tx));
             match done {
                 Ok(first) => {
                     self.shared.lost_unwritten.fetch_sub(lost, Ordering::Relaxed);
