@@ -1,6 +1,6 @@
 //! Members of groups: rows of a user or a nested group. Rows outlive their user and group, and then do not count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::directory::Member;
 use domain::ids::{GroupId, TenantId, UserId};
@@ -77,6 +77,21 @@ statement!(
      JOIN grp b ON b.tenant = m.tenant AND b.id = m.member_id AND b.deleted_ms IS NULL
      WHERE m.tenant = $1 AND m.kind = 'group' ORDER BY m.group_id, m.member_id"
 );
+// The cross join keeps the order: from the memberships to their groups. Whether a group lies in another comes with it, for most do not.
+macro_rules! within {
+    ($($members:expr),+) => {
+        concat!(
+            "SELECT m.member_id, g.id, g.display_name, CAST(1 AS BIGINT), CAST(CASE WHEN EXISTS
+               (SELECT 1 FROM member n WHERE n.tenant = g.tenant AND n.member_id = g.id) THEN 1 ELSE 0 END AS BIGINT)
+             FROM member m CROSS JOIN grp g WHERE m.tenant = $1 AND m.member_id ",
+            $($members,)+
+            " AND g.tenant = m.tenant AND g.id = m.group_id AND g.deleted_ms IS NULL ORDER BY m.member_id, m.group_id"
+        )
+    };
+}
+
+statement!(WITHIN, within!("IN ", in_32!()));
+statement!(WITHIN_ONE, within!("= $2"));
 statement!(
     CONTAINING,
     concat!(
@@ -93,19 +108,6 @@ statement!(
          JOIN grp g ON g.tenant = a.tenant AND g.id = a.id AND g.deleted_ms IS NULL
          GROUP BY a.member, g.id, g.display_name ORDER BY a.member, g.id"
     )
-);
-statement!(
-    CONTAINING_ONE,
-    "WITH RECURSIVE above(tenant, id, direct) AS (
-       SELECT m.tenant, m.group_id, 1 FROM member m WHERE m.tenant = $1 AND m.member_id = $2
-       UNION
-       SELECT m.tenant, m.group_id, 0 FROM above a
-       JOIN grp p ON p.tenant = a.tenant AND p.id = a.id AND p.deleted_ms IS NULL
-       JOIN member m ON m.tenant = p.tenant AND m.member_id = p.id
-     )
-     SELECT g.id, g.display_name, CAST(MAX(a.direct) AS BIGINT) FROM above a
-     JOIN grp g ON g.tenant = a.tenant AND g.id = a.id AND g.deleted_ms IS NULL
-     GROUP BY g.id, g.display_name ORDER BY g.id"
 );
 statement!(
     TOUCH_GROUP,
@@ -215,16 +217,26 @@ pub fn containing(
     tenant: &TenantId,
     members: &[&str],
 ) -> Result<BTreeMap<String, Vec<Containing>>, StoreError> {
+    let read = |row: &Row<'_>| Ok((row.text(0)?, containing_row(row)?, row.int(4)? == 1));
+    let direct = match members {
+        [member] => tx.rows(&WITHIN_ONE, &[tenant.as_str().into(), (*member).into()], read)?,
+        _ => in_lists(tx, &WITHIN, tenant, members, read)?,
+    };
     let mut found: BTreeMap<String, Vec<Containing>> = BTreeMap::new();
-    if let [member] = members {
-        let params = [tenant.as_str().into(), (*member).into()];
-        let groups = tx.rows(&CONTAINING_ONE, &params, |row| containing_row(row, 0))?;
-        found.insert((*member).to_owned(), groups);
-        return Ok(found);
-    }
-    let rows = in_lists(tx, &CONTAINING, tenant, members, |row| Ok((row.text(0)?, containing_row(row, 1)?)))?;
-    for (member, group) in rows {
+    let mut deeper = BTreeSet::new();
+    for (member, group, nested) in direct {
+        if nested {
+            deeper.insert(member.clone());
+        }
         found.entry(member).or_default().push(group);
+    }
+    if !deeper.is_empty() {
+        found.retain(|member, _| !deeper.contains(member));
+        let deeper: Vec<&str> = deeper.iter().map(String::as_str).collect();
+        let read = |row: &Row<'_>| Ok((row.text(0)?, containing_row(row)?));
+        for (member, group) in in_lists(tx, &CONTAINING, tenant, &deeper, read)? {
+            found.entry(member).or_default().push(group);
+        }
     }
     Ok(found)
 }
@@ -326,12 +338,8 @@ pub fn count(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
     tx.one(&COUNT, &[tenant.as_str().into()], |row| row.int(0))
 }
 
-fn containing_row(row: &Row<'_>, first: usize) -> Result<Containing, StoreError> {
-    Ok(Containing {
-        group: GroupId::new(row.text(first)?),
-        display_name: row.text(first + 1)?,
-        direct: row.int(first + 2)? == 1,
-    })
+fn containing_row(row: &Row<'_>) -> Result<Containing, StoreError> {
+    Ok(Containing { group: GroupId::new(row.text(1)?), display_name: row.text(2)?, direct: row.int(3)? == 1 })
 }
 
 fn group_id(row: &Row<'_>) -> Result<GroupId, StoreError> {
