@@ -48,7 +48,9 @@ fn record(location: &Location, tenant: &TenantId, ages: impl Iterator<Item = i64
     let log = ScimLog::open(location, ScimLogOptions::new(now_ms)).unwrap();
     for days in ages {
         let at_ms = now_ms() - days * DAY_MS;
-        log.record(Exchange { status: 409, ..Exchange::new(tenant, at_ms, &code(days), "GET", "/Users") });
+        let detail = Some("x".repeat(400));
+        let exchange = Exchange::new(tenant, at_ms, &code(days), "GET", "/Users");
+        log.record(Exchange { status: 409, detail, ..exchange });
     }
     block_on(log.flush());
 }

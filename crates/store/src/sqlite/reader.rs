@@ -11,10 +11,10 @@ use crate::tx::{Access, Link};
 use crate::{StoreError, Tx, TxError};
 
 /// Idle connections kept; more may be in use at once.
-const IDLE_MAX: usize = 32;
+const IDLE_MAX: usize = 16;
 
 /// Pages that a reading connection keeps, in KiB.
-const READER_CACHE_KIB: i64 = 4_096;
+const READER_CACHE_KIB: i64 = 16_384;
 
 /// Connections that only read. A point read takes microseconds, so it runs in line: a hop to another thread costs more.
 pub(crate) struct Readers {
