@@ -11,5 +11,10 @@ pub mod steps;
 pub mod usage;
 pub mod world;
 
+/// That of the product: what is measured inside these programs runs as it does there.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What ends a measurement: there is nothing to recover.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

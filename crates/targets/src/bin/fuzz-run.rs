@@ -10,6 +10,11 @@ use targets::random::Random;
 use targets::slowest::Slowest;
 use targets::{ALL, Target};
 
+/// That of the product: what takes long here takes long there.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "fuzz-run [--inputs N] [--seed S] [--target NAME] [--corpus FOLDER] [--crashes FOLDER] [--limit-ms N]
 fuzz-run --sentences N FOLDER       writes sentences of each grammar to FOLDER/NAME, as seeds for another fuzzer
 fuzz-run --large BYTES [--limit-ms N]   times requests with bodies of that size and many shapes; more than N ms for an error fails
