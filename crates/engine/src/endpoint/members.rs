@@ -14,7 +14,7 @@ use super::{Call, Kind};
 use crate::EngineError;
 
 /// Members that the selections of one request look at before a further selection is refused.
-const LOOKS_MAX: usize = 50_000;
+const LOOKS_MAX: usize = 20_000;
 /// Ids that are looked up at once: the first one that nobody was ever given ends the request.
 const KNOWN_AT_ONCE: usize = 500;
 
