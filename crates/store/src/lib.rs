@@ -7,6 +7,7 @@
 mod dialect;
 mod error;
 mod faults;
+mod job;
 mod location;
 mod migrate;
 mod options;
@@ -137,6 +138,7 @@ impl Store {
         match &*self.backend {
             Backend::Sqlite { writer, .. } => writer.write(body).await,
             Backend::Inline(inline) => inline.write(&mut body),
+            Backend::Postgres(postgres) if access == Access::Write => postgres.write(body).await,
             Backend::Postgres(postgres) => postgres.run(access, body).await,
         }
     }

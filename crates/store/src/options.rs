@@ -46,11 +46,11 @@ impl OpenOptions {
 /// What a store has done since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Write transactions committed (on SQLite one may hold many jobs).
+    /// Write transactions committed; one may hold many jobs.
     pub commits: u64,
-    /// Jobs in the largest group that was committed at once (SQLite).
+    /// Jobs in the largest group that was committed at once.
     pub largest_group: u64,
-    /// Jobs that were run alone after their group failed (SQLite).
+    /// Jobs that were run alone after their group failed.
     pub run_alone: u64,
     /// Transactions that were repeated (PostgreSQL: serialization failures and lost connections before the commit).
     pub repeated: u64,

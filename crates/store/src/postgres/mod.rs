@@ -1,5 +1,6 @@
 //! PostgreSQL: a pool of connections, serializable transactions, repeated when the server asks for it.
 
+mod group;
 mod pipeline;
 
 use std::sync::Arc;
@@ -14,10 +15,12 @@ use futures::FutureExt;
 use tokio::runtime::{Handle, Runtime};
 use tokio_postgres::NoTls;
 
+use group::Groups;
 pub(crate) use pipeline::Pipeline;
 
 use crate::dialect::{from_postgres, with_causes};
 use crate::faults::Faults;
+use crate::job::{job, panicked};
 use crate::options::{Counters, OpenOptions};
 use crate::tx::{Access, Link};
 use crate::{Location, StoreError, Tx, TxError, migrate};
@@ -60,6 +63,8 @@ struct Session {
     counters: Arc<Counters>,
     faults: Option<Arc<Faults>>,
     pauses: Arc<AtomicU64>,
+    clock: fn() -> u64,
+    groups: Arc<Groups>,
 }
 
 impl Postgres {
@@ -81,8 +86,15 @@ impl Postgres {
             .map_err(|error| refuse(error.to_string()))?;
         let pool = pool(config, options).map_err(refuse)?;
         let handle = runtime.handle().clone();
-        let session =
-            Session { pool, handle, counters, faults: options.faults.clone(), pauses: Arc::default() };
+        let session = Session {
+            pool,
+            handle,
+            counters,
+            faults: options.faults.clone(),
+            pauses: Arc::default(),
+            clock: options.monotonic_micros,
+            groups: Arc::default(),
+        };
         let store = Postgres { session, runtime: Some(runtime) };
         store.prepare_schema(location, options)?;
         Ok(store)
@@ -98,6 +110,18 @@ impl Postgres {
         let session = self.session.clone();
         let task = self.session.handle.spawn_blocking(move || session.run(access, &mut body));
         task.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// Queues the closure at once; it may share its transaction with others.
+    pub(crate) async fn write<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: TxError + Send + 'static,
+    {
+        let (job, answer) = job(body);
+        self.session.submit(job);
+        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
     /// Connects once and brings the schema up to date. On a thread of its own: the caller may be inside a runtime.
@@ -137,9 +161,7 @@ impl Session {
             let (answer, repeat) = self.attempt(&client, access, body);
             drop(turn);
             drop(client);
-            if let Err(error) = &answer
-                && matches!(error.store_error(), Some(StoreError::JobPanicked { .. }))
-            {
+            if panicked(&answer) {
                 Counters::add(&self.counters.panicked);
             }
             if !repeat || repeats == REPEATS_MAX {

@@ -5,19 +5,18 @@
 //! touched. SQLite may also roll the whole transaction back by itself, or the commit may fail: then nobody has been answered
 //! yet, and every job of the group runs once more, alone in a transaction of its own, and is answered for itself.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::reader::snapshot;
 use super::{control, rollback};
 use crate::dialect::from_sqlite;
 use crate::faults::Faults;
+use crate::job::{Job, job, panicked, settle};
 use crate::options::{Counters, OpenOptions};
 use crate::tx::{Access, Link};
 use crate::{StoreError, Tx, TxError};
@@ -61,10 +60,9 @@ impl Writer {
         T: Send + 'static,
         E: TxError + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job = WriteJob { body, answer: None, reply };
+        let (job, answer) = job(body);
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        queue.send(Box::new(job)).map_err(|_| StoreError::Closed)?;
+        queue.send(job).map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 }
@@ -102,7 +100,9 @@ impl Inline {
         let started = (core.clock)();
         let answer = core.tx().run(&mut body);
         if answer.is_err() {
-            core.count_panic(panicked(&answer));
+            if panicked(&answer) {
+                Counters::add(&core.counters.panicked);
+            }
             rollback(&core.connection);
             return answer;
         }
@@ -120,51 +120,6 @@ impl Inline {
     // A panic is caught before it reaches the lock; the connection is consistent in any case.
     fn lock(&self) -> std::sync::MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A caller's closure with the place of its answer.
-trait Job: Send {
-    /// Runs the closure and keeps its answer; whether its changes stay.
-    fn run(&mut self, core: &Core) -> bool;
-    /// Whether the answer kept is that the closure panicked.
-    fn panicked(&self) -> bool;
-    /// Sends the answer kept, or the failure in place of an `Ok` that did not become durable.
-    fn reply(self: Box<Self>, lost: Option<StoreError>);
-}
-
-struct WriteJob<T, E, F> {
-    body: F,
-    answer: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
-}
-
-impl<T, E, F> Job for WriteJob<T, E, F>
-where
-    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
-    T: Send,
-    E: TxError + Send,
-{
-    fn run(&mut self, core: &Core) -> bool {
-        let answer = core.tx().run(&mut self.body);
-        let keep = answer.is_ok();
-        self.answer = Some(answer);
-        keep
-    }
-
-    fn panicked(&self) -> bool {
-        self.answer.as_ref().is_some_and(panicked)
-    }
-
-    fn reply(self: Box<Self>, lost: Option<StoreError>) {
-        let answer = match (self.answer, lost) {
-            (Some(Err(error)), _) => Err(error),
-            (_, Some(lost)) => Err(lost.into()),
-            (Some(Ok(value)), None) => Ok(value),
-            (None, None) => Err(StoreError::Closed.into()),
-        };
-        // A caller that no longer waits does not need its answer.
-        let _ = self.reply.send(answer);
     }
 }
 
@@ -194,7 +149,7 @@ impl Core {
         if let Err(error) = self.begin() {
             // The others have waited as long: they get the same answer instead of each waiting again.
             for job in std::iter::once(first).chain(waiting.try_iter()) {
-                self.settle(job, Some(error.clone()));
+                settle(job, Some(error.clone()), &self.counters);
             }
             return;
         }
@@ -224,7 +179,7 @@ impl Core {
         }
         if ran == Ran::Well && self.commit(started, group.len() as u64).is_ok() {
             for job in group {
-                self.settle(job, None);
+                settle(job, None, &self.counters);
             }
         } else {
             rollback(&self.connection);
@@ -236,7 +191,7 @@ impl Core {
 
     fn run_bare(&self, job: &mut dyn Job) -> Ran {
         let before = self.connection.total_changes();
-        let keep = job.run(self);
+        let keep = job.run(&mut self.tx());
         if self.connection.is_autocommit() {
             Ran::Closed
         } else if keep || self.connection.total_changes() == before {
@@ -251,7 +206,7 @@ impl Core {
         if !step("SAVEPOINT job") {
             return Ran::Closed;
         }
-        let keep = job.run(self);
+        let keep = job.run(&mut self.tx());
         let open = !self.connection.is_autocommit();
         if open && (keep || step("ROLLBACK TO job")) && step("RELEASE job") { Ran::Well } else { Ran::Closed }
     }
@@ -261,17 +216,11 @@ impl Core {
         let mut durable = || -> Result<(), StoreError> {
             self.begin()?;
             let started = (self.clock)();
-            if job.run(self) { self.commit(started, 1) } else { Ok(()) }
+            if job.run(&mut self.tx()) { self.commit(started, 1) } else { Ok(()) }
         };
         let lost = durable().err();
         rollback(&self.connection);
-        self.settle(job, lost);
-    }
-
-    /// Answers a job. Dropping a caller's closure may panic too, which must not end the writer.
-    fn settle(&self, job: Box<dyn Job>, lost: Option<StoreError>) {
-        self.count_panic(job.panicked());
-        let _ = catch_unwind(AssertUnwindSafe(|| job.reply(lost)));
+        settle(job, lost, &self.counters);
     }
 
     fn begin(&self) -> Result<(), StoreError> {
@@ -312,12 +261,6 @@ impl Core {
     fn tx(&self) -> Tx<'_> {
         Tx::new(Link::Sqlite(&self.connection), Access::Write, self.faults.as_deref())
     }
-
-    fn count_panic(&self, panicked: bool) {
-        if panicked {
-            Counters::add(&self.counters.panicked);
-        }
-    }
 }
 
 /// How the group's transaction is after a job.
@@ -329,9 +272,4 @@ enum Ran {
     Spoiled,
     /// Not open any more, or not known to be as it should.
     Closed,
-}
-
-fn panicked<T, E: TxError>(answer: &Result<T, E>) -> bool {
-    let error = answer.as_ref().err().and_then(TxError::store_error);
-    matches!(error, Some(StoreError::JobPanicked { .. }))
 }

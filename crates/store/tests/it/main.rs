@@ -13,6 +13,8 @@ mod opening;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod postgres_groups;
+#[cfg(test)]
 mod race;
 #[cfg(test)]
 mod schema;
