@@ -23,15 +23,18 @@ struct WriteJob<T, E, F> {
     reply: oneshot::Sender<Result<T, E>>,
 }
 
-/// A job for the closure, and where its answer will come. Dropping that does not stop the job.
-pub(crate) fn job<T, E, F>(body: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, E>>)
+/// Hands the closure over at once and waits for its answer, which comes after the commit. Dropping the future does not stop
+/// the write.
+pub(crate) async fn queue<T, E, F>(body: F, submit: impl FnOnce(Box<dyn Job>)) -> Result<T, E>
 where
     F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     T: Send + 'static,
     E: TxError + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(WriteJob { body, answer: None, reply }), answer)
+    submit(Box::new(WriteJob { body, answer: None, reply }));
+    // A store that is closed drops the job, and with it the sender.
+    answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
 }
 
 /// Answers a job. Dropping a caller's closure may panic too, which must not end the thread that answers.

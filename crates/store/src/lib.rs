@@ -136,9 +136,11 @@ impl Store {
         E: TxError + Send + 'static,
     {
         match &*self.backend {
-            Backend::Sqlite { writer, .. } => writer.write(body).await,
+            Backend::Sqlite { writer, .. } => job::queue(body, |job| writer.submit(job)).await,
             Backend::Inline(inline) => inline.write(&mut body),
-            Backend::Postgres(postgres) if access == Access::Write => postgres.write(body).await,
+            Backend::Postgres(postgres) if access == Access::Write => {
+                job::queue(body, |job| postgres.submit(job)).await
+            }
             Backend::Postgres(postgres) => postgres.run(access, body).await,
         }
     }

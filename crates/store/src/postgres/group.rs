@@ -5,6 +5,7 @@
 //! a whole: nobody has been answered yet, and each of its writes runs once more in a transaction of its own.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -85,7 +86,8 @@ impl Session {
             Place::Waits => {}
             Place::Leads => drop(self.handle.spawn_blocking(move || {
                 while let Some(first) = session.groups.next_or_leave() {
-                    session.run_group(first);
+                    // Who panics without leaving keeps its place for ever; the callers of its group hear that they were dropped.
+                    let _ = catch_unwind(AssertUnwindSafe(|| session.run_group(first)));
                 }
             })),
             Place::Alone(job) => drop(self.handle.spawn_blocking(move || session.run_alone(job))),
@@ -95,15 +97,17 @@ impl Session {
     /// Runs the write, and those that wait behind it, in one transaction.
     fn run_group(&self, first: Box<dyn Job>) {
         let mut group = Vec::new();
-        let Err(failure) = self.commit_group(first, &mut group) else {
-            return group.into_iter().for_each(|job| settle(job, None, &self.counters));
-        };
-        // A COMMIT without an answer may have happened: repeating could write twice.
-        let unknown = matches!(failure.error, StoreError::Io { .. }) && !failure.repeat;
-        if unknown || (group.len() == 1 && !failure.repeat) {
-            return group
-                .into_iter()
-                .for_each(|job| settle(job, Some(failure.error.clone()), &self.counters));
+        let failure = self.commit_group(first, &mut group).err();
+        let again = failure.as_ref().is_some_and(|failure| match failure.error {
+            // A COMMIT without an answer may have happened: repeating could write twice.
+            StoreError::Io { .. } => failure.repeat,
+            _ => failure.repeat || group.len() > 1,
+        });
+        if !again {
+            for job in group {
+                settle(job, failure.as_ref().map(|failure| failure.error.clone()), &self.counters);
+            }
+            return;
         }
         if group.len() > 1 {
             self.groups.state().alone = ALONE;

@@ -20,7 +20,7 @@ pub(crate) use pipeline::Pipeline;
 
 use crate::dialect::{from_postgres, with_causes};
 use crate::faults::Faults;
-use crate::job::{job, panicked};
+use crate::job::{Job, panicked};
 use crate::options::{Counters, OpenOptions};
 use crate::tx::{Access, Link};
 use crate::{Location, StoreError, Tx, TxError, migrate};
@@ -112,16 +112,9 @@ impl Postgres {
         task.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
-    /// Queues the closure at once; it may share its transaction with others.
-    pub(crate) async fn write<T, E, F>(&self, body: F) -> Result<T, E>
-    where
-        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: TxError + Send + 'static,
-    {
-        let (job, answer) = job(body);
+    /// Queues a write at once, at SERIALIZABLE; it may share its transaction with others and is answered after the commit.
+    pub(crate) fn submit(&self, job: Box<dyn Job>) {
         self.session.submit(job);
-        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
     /// Connects once and brings the schema up to date. On a thread of its own: the caller may be inside a runtime.

@@ -16,7 +16,7 @@ use super::reader::snapshot;
 use super::{control, rollback};
 use crate::dialect::from_sqlite;
 use crate::faults::Faults;
-use crate::job::{Job, job, panicked, settle};
+use crate::job::{Job, panicked, settle};
 use crate::options::{Counters, OpenOptions};
 use crate::tx::{Access, Link};
 use crate::{StoreError, Tx, TxError};
@@ -53,17 +53,12 @@ impl Writer {
         Writer { queue: Some(queue), thread: thread.ok() }
     }
 
-    /// Queues the closure at once; its answer comes after the commit. Dropping the future does not stop the write.
-    pub(crate) async fn write<T, E, F>(&self, body: F) -> Result<T, E>
-    where
-        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: TxError + Send + 'static,
-    {
-        let (job, answer) = job(body);
-        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
-        queue.send(job).map_err(|_| StoreError::Closed)?;
-        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    /// Queues a write at once; it is answered after its commit.
+    pub(crate) fn submit(&self, job: Box<dyn Job>) {
+        if let Some(queue) = &self.queue {
+            // Without the thread the job is dropped.
+            let _ = queue.send(job);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier};
 
 use store::testing::postgres;
-use store::{Store, StoreError};
+use store::{Fault, Faults, OpenOptions, Store, StoreError, Trigger};
 
 use crate::tables::*;
 
@@ -13,7 +13,7 @@ const JOBS: usize = 20;
 
 type Answers = Vec<Result<u64, StoreError>>;
 
-/// Keeps every transaction busy until `JOBS` more writes wait, and gives their answers.
+/// Keeps every transaction busy until `JOBS` more writes wait; the answers, those of the busy ones first.
 fn behind_busy(store: &Store, job: fn(usize, &mut store::Tx<'_>) -> Result<u64, StoreError>) -> Answers {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -46,11 +46,8 @@ fn behind_busy(store: &Store, job: fn(usize, &mut store::Tx<'_>) -> Result<u64, 
             })
             .collect();
         tokio::task::spawn_blocking(move || go.wait()).await.unwrap();
-        for task in busy {
-            assert_eq!(task.await.unwrap(), Ok(1));
-        }
         let mut answers = vec![];
-        for task in waiting {
+        for task in busy.into_iter().chain(waiting) {
             answers.push(task.await.unwrap());
         }
         answers
@@ -65,7 +62,7 @@ fn stored(store: &Store) -> i64 {
 fn writes_that_wait_are_committed_together() {
     let store = Store::open(&postgres(), options()).unwrap();
     let answers = behind_busy(&store, |n, tx| tx.exec(&COUNTER_ADD, &[format!("c{n}").into(), 1.into()]));
-    assert_eq!(answers, vec![Ok(1); JOBS]);
+    assert_eq!(answers, vec![Ok(1); BUSY + JOBS]);
     assert_eq!(stored(&store), (BUSY + JOBS) as i64);
     let stats = store.stats();
     assert!(stats.commits < (BUSY + JOBS) as u64 && stats.largest_group > 1, "{stats:?}");
@@ -85,7 +82,8 @@ fn a_failure_in_a_group_stays_with_its_caller() {
             _ => Ok(1),
         }
     });
-    for (n, answer) in answers.iter().enumerate() {
+    assert_eq!(answers[..BUSY], vec![Ok(1); BUSY]);
+    for (n, answer) in answers[BUSY..].iter().enumerate() {
         match n {
             3 => assert_eq!(*answer, Err(StoreError::Other { detail: "its own".into() })),
             7 => assert!(matches!(answer, Err(StoreError::JobPanicked { .. })), "{answer:?}"),
@@ -95,4 +93,18 @@ fn a_failure_in_a_group_stays_with_its_caller() {
     }
     assert_eq!(stored(&store), (BUSY + JOBS - 3) as i64);
     assert_eq!(store.stats().panicked, 1);
+}
+
+/// A COMMIT without an answer may have happened: everybody in the group hears so, and nothing is written again.
+#[test]
+fn a_commit_without_an_answer_is_not_repeated() {
+    let faults = Arc::new(Faults::default());
+    let options = OpenOptions { faults: Some(faults.clone()), ..options() };
+    let store = Store::open(&postgres(), options).unwrap();
+    faults.arm(Trigger::EveryCommit, Fault::Io);
+    let answers = behind_busy(&store, |n, tx| tx.exec(&COUNTER_ADD, &[format!("c{n}").into(), 1.into()]));
+    assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Io { .. }))), "{answers:?}");
+    let stats = store.stats();
+    assert_eq!((stats.run_alone, stats.repeated, stored(&store)), (0, 0, 0));
+    assert!(faults.fired() < (BUSY + JOBS) as u64, "no writes shared a transaction");
 }
