@@ -15,6 +15,8 @@ use crate::EngineError;
 
 /// Members that the selections of one request look at before a further selection is refused.
 const LOOKS_MAX: usize = 20_000;
+/// Members that a request adds at most before it selects among them.
+const ADDED_MAX: usize = 1_000;
 /// Ids that are looked up at once: the first one that nobody was ever given ends the request.
 const KNOWN_AT_ONCE: usize = 500;
 
@@ -112,9 +114,8 @@ impl Edits {
             .ok_or_else(|| ScimError::invalid_path("groups have no members"))?;
         let selection = Filter::ValuePath { path: members, filter: Box::new(filter.clone()) };
         selection.check(call.type_of(Kind::Group)).map_err(|error| ScimError::invalid_path(error.detail))?;
-        if self.looks > LOOKS_MAX {
-            let detail =
-                "the operations look through the members too often; use fewer operations, or value eq";
+        if self.looks > LOOKS_MAX || self.add.len() > ADDED_MAX {
+            let detail = "the operations look through too many members, or too often; use fewer operations, or value eq";
             return Err(ScimError::new(413, None, detail).into());
         }
         let present = if self.from_nobody { vec![] } else { super::render::members_of(tx, call, group)? };
