@@ -23,16 +23,18 @@ const ROWS: usize = 800;
 /// Expands every change that is there; gives how many were expanded to their end.
 pub async fn dispatch_all(engine: &Engine, tenant: &TenantId) -> Result<usize, EngineError> {
     let mut total = 0;
-    loop {
-        let apps = engine.apps.clone();
-        let owner = tenant.clone();
-        let now_ms = engine.env.now_ms();
-        let done = engine.store.write(move |tx| step(tx, &apps, &owner, now_ms)).await?;
-        match done {
-            None => return Ok(total),
-            Some(ended) => total += ended,
-        }
+    while let Some(ended) = dispatch_some(engine, tenant).await? {
+        total += ended;
     }
+    Ok(total)
+}
+
+/// Expands changes in one short transaction; gives how many were expanded to their end, none if there was nothing to do.
+pub async fn dispatch_some(engine: &Engine, tenant: &TenantId) -> Result<Option<usize>, EngineError> {
+    let apps = engine.apps.clone();
+    let owner = tenant.clone();
+    let now_ms = engine.env.now_ms();
+    engine.store.write(move |tx| step(tx, &apps, &owner, now_ms)).await
 }
 
 /// One short transaction of expansion; none: there is nothing to expand.
@@ -84,13 +86,13 @@ impl Expansion<'_, '_> {
             ChangeKind::MemberUser => {
                 let groups = self.with_ancestors(tx, object)?;
                 let users = [UserId::new(self.change.member.as_str())];
-                self.memberships(tx, &groups, &users)?;
+                self.memberships(tx, &groups, &users, false)?;
                 Ok(None)
             }
             ChangeKind::MemberGroup => {
                 let groups = self.with_ancestors(tx, object)?;
                 let nested = GroupId::new(self.change.member.as_str());
-                self.members_of(tx, &nested, &groups)
+                self.members_of(tx, &nested, &groups, false)
             }
             ChangeKind::Group => self.group(tx, &GroupId::new(object)),
             ChangeKind::Assignment => self.assignment(tx, object),
@@ -110,11 +112,13 @@ impl Expansion<'_, '_> {
     fn user(&mut self, tx: &mut Tx<'_>, id: &UserId) -> Result<Option<String>, EngineError> {
         if self.change.member == "restored" {
             for group_id in self.gather.above(tx, id.as_str())? {
-                self.memberships(tx, std::slice::from_ref(&group_id), std::slice::from_ref(id))?;
+                self.memberships(tx, std::slice::from_ref(&group_id), std::slice::from_ref(id), true)?;
             }
         }
         for app_id in self.gather.apps_of(tx, id.as_str())? {
-            self.touch(&app_id, &[Subject::User(id.clone())]);
+            if !self.gather.will_be_marked(&app_id, id.as_str()) {
+                self.touch(&app_id, &[Subject::User(id.clone())]);
+            }
             self.reports(tx, &app_id, id)?;
             // A deleted or changed user may have to leave groups even if her account stays as it is.
             for group_id in self.gather.edges_of(tx, &app_id, id)? {
@@ -145,31 +149,40 @@ impl Expansion<'_, '_> {
         Ok(groups)
     }
 
-    /// These users may have entered or left these groups.
+    /// These users may have entered or left these groups; `are_in`: they are known to be in all of them.
     fn memberships(
         &mut self,
         tx: &mut Tx<'_>,
         groups: &[GroupId],
         users: &[UserId],
+        are_in: bool,
     ) -> Result<(), EngineError> {
-        if users.is_empty() {
-            return Ok(());
-        }
-        let subjects: Vec<Subject> = users.iter().cloned().map(Subject::User).collect();
-        for group_id in groups {
-            for app_id in self.gather.pushed(tx, group_id)? {
-                self.gather.edges(&app_id, group_id, users);
-                self.touch(&app_id, &[Subject::Group(group_id.clone())]);
-            }
-            for app_id in self.gather.assigned(tx, group_id.as_str())? {
-                self.touch(&app_id, &subjects);
-            }
-        }
         for user_id in users {
             for app_id in self.gather.linked(tx, user_id.as_str())? {
                 if self.gather.app(tx, &app_id)?.mapping.uses_groups() {
                     self.touch(&app_id, &[Subject::User(user_id.clone())]);
                 }
+            }
+        }
+        for group_id in groups {
+            let stays = |gather: &Gather<'_>, user: &UserId| are_in || gather.is_in(user.as_str(), group_id);
+            for app_id in self.gather.pushed(tx, group_id)? {
+                let mut moved = users.to_vec();
+                if self.gather.will_touch(&app_id, group_id) {
+                    moved.retain(|user| !stays(self.gather, user));
+                }
+                self.gather.edges(&app_id, group_id, &moved);
+                self.touch(&app_id, &[Subject::Group(group_id.clone())]);
+            }
+            for app_id in self.gather.assigned(tx, group_id.as_str())? {
+                let mut moved = users.to_vec();
+                if self.gather.will_mark(&app_id, group_id) {
+                    moved.retain(|user| {
+                        self.gather.has_link(&app_id, user.as_str()) || !stays(self.gather, user)
+                    });
+                }
+                let moved: Vec<Subject> = moved.into_iter().map(Subject::User).collect();
+                self.touch(&app_id, &moved);
             }
         }
         Ok(())
@@ -180,9 +193,10 @@ impl Expansion<'_, '_> {
         tx: &mut Tx<'_>,
         nested: &GroupId,
         groups: &[GroupId],
+        are_in: bool,
     ) -> Result<Option<String>, EngineError> {
         let users = member::effective_users(tx, self.tenant, nested, &self.change.after_id, PAGE, true)?;
-        self.memberships(tx, groups, &users)?;
+        self.memberships(tx, groups, &users, are_in)?;
         Ok(next_cursor(&users))
     }
 
@@ -197,14 +211,13 @@ impl Expansion<'_, '_> {
             }
         }
         // A new name matters to members only where a mapping looks at group names; existence matters always.
-        let stored = group::get(tx, self.tenant, id)?;
-        let renamed_only =
-            self.change.member == "attributes" && stored.is_some_and(|group| group.deleted_ms.is_none());
+        let exists = group::get(tx, self.tenant, id)?.is_some_and(|group| group.deleted_ms.is_none());
+        let renamed_only = self.change.member == "attributes" && exists;
         if renamed_only && !self.any_mapping_uses_groups(tx)? {
             return Ok(None);
         }
         let groups = self.with_ancestors(tx, id.as_str())?;
-        self.members_of(tx, id, &groups)
+        self.members_of(tx, id, &groups, exists)
     }
 
     fn any_mapping_uses_groups(&mut self, tx: &mut Tx<'_>) -> Result<bool, EngineError> {
@@ -264,6 +277,10 @@ impl Expansion<'_, '_> {
         let index: usize = index.parse().unwrap_or(0);
         let assignments = app::assignments(tx, self.tenant, app_id)?;
         let Some(assignment) = assignments.get(index) else { return Ok(None) };
+        // Who has a link was marked before; the others wait for that expansion.
+        if matches!(&assignment.subject, Subject::Group(id) if self.gather.will_mark(app_id, id)) {
+            return Ok(Some(format!("a:{}:", index + 1)));
+        }
         let users = match &assignment.subject {
             Subject::User(id) => vec![id.clone()],
             Subject::Group(id) => member::effective_users(tx, self.tenant, id, after, PAGE, false)?,

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use domain::ids::{AppId, GroupId, Subject, TenantId, UserId, WaveId};
 use domain::snapshot::CompiledApp;
 use store::Tx;
-use store::repo::change::{ChangeKind, RangeChange};
+use store::repo::change::{self, ChangeKind, RangeChange};
 use store::repo::mark::Touch;
 use store::repo::{app, edge, link, mark, member, user};
 
 use crate::app_cache::AppCache;
 use crate::error::EngineError;
+
+/// Expansions of whole groups that are known to be still to come, at most.
+const TO_COME: i64 = 64;
 
 /// One short transaction of expansion. What it knows stays true in it: the dispatcher writes marks and edges only.
 pub(crate) struct Gather<'a> {
@@ -23,6 +26,10 @@ pub(crate) struct Gather<'a> {
     assigned: BTreeMap<String, Vec<AppId>>,
     linked: BTreeMap<String, Vec<AppId>>,
     pushed: BTreeMap<GroupId, Vec<AppId>>,
+    /// Groups whose members an expansion that has not begun will mark in an app.
+    to_be_marked: BTreeSet<(GroupId, AppId)>,
+    /// Groups whose memberships an expansion that has not begun will touch in an app.
+    to_be_touched: BTreeSet<(GroupId, AppId)>,
     /// Users that changed themselves, in their order.
     changed: Vec<String>,
     /// Groups of the memberships of those users in an app, once somebody asked.
@@ -66,6 +73,8 @@ impl<'a> Gather<'a> {
             assigned: BTreeMap::new(),
             linked: BTreeMap::new(),
             pushed: BTreeMap::new(),
+            to_be_marked: BTreeSet::new(),
+            to_be_touched: BTreeSet::new(),
             changed: vec![],
             held: BTreeMap::new(),
             managers: None,
@@ -85,9 +94,19 @@ impl<'a> Gather<'a> {
         gather.linked.extend(link::linked_apps_of(tx, tenant, &both)?);
         gather.assigned = without_any(&users);
         gather.assigned.extend(app::assigned_apps_of(tx, tenant, &users)?);
-        gather.above = without_any(&users);
-        if !users.is_empty() {
-            for (user, groups) in member::containing(tx, tenant, &users)? {
+        for (kind, group, app) in change::groups_to_come(tx, tenant, TO_COME)? {
+            let known = match kind {
+                ChangeKind::PushGroup => &mut gather.to_be_touched,
+                _ => &mut gather.to_be_marked,
+            };
+            known.insert((group, app));
+        }
+        // Where nothing is to come, nobody asks for the groups of those who only joined or left one.
+        let nothing_to_come = gather.to_be_marked.is_empty() && gather.to_be_touched.is_empty();
+        let known = if nothing_to_come { &users } else { &both };
+        gather.above = without_any(known);
+        if !known.is_empty() {
+            for (user, groups) in member::containing(tx, tenant, known)? {
                 gather.above.insert(user, groups.into_iter().map(|group| group.group).collect());
             }
         }
@@ -139,6 +158,34 @@ impl<'a> Gather<'a> {
         apps.sort();
         apps.dedup();
         Ok(apps)
+    }
+
+    /// Whether an expansion that has not begun will mark everybody in this group. Who leaves it until then leaves a change
+    /// of their own.
+    pub(crate) fn will_mark(&self, app: &AppId, group: &GroupId) -> bool {
+        !self.to_be_marked.is_empty() && self.to_be_marked.contains(&(group.clone(), app.clone()))
+    }
+
+    /// Whether an expansion that has not begun will touch all memberships of this group.
+    pub(crate) fn will_touch(&self, app: &AppId, group: &GroupId) -> bool {
+        !self.to_be_touched.is_empty() && self.to_be_touched.contains(&(group.clone(), app.clone()))
+    }
+
+    /// Whether the mark of a changed user may be left to an expansion that has not begun. Not if she has an account: what
+    /// becomes of it belongs to the wave of her change.
+    pub(crate) fn will_be_marked(&self, app: &AppId, user: &str) -> bool {
+        let mut groups = self.above.get(user).into_iter().flatten();
+        !self.has_link(app, user) && groups.any(|group| self.will_mark(app, group))
+    }
+
+    /// Whether a user has a link in an app; true also where that is not known.
+    pub(crate) fn has_link(&self, app: &AppId, user: &str) -> bool {
+        self.linked.get(user).is_none_or(|apps| apps.contains(app))
+    }
+
+    /// Whether a user is in a group, as far as it is known.
+    pub(crate) fn is_in(&self, user: &str, group: &GroupId) -> bool {
+        self.above.get(user).is_some_and(|groups| groups.contains(group))
     }
 
     /// Groups that contain a user or group, directly or nested.

@@ -7,8 +7,8 @@ use store::repo::mark;
 use crate::context::Engine;
 use crate::dispatch::dispatch_all;
 use crate::error::EngineError;
+use crate::lane::owned::Owned;
 use crate::lane::perform::{Step, run_alone};
-use crate::lane::run::Owned;
 use crate::transport::Transport;
 
 /// Priority of marks on demand.

@@ -22,6 +22,7 @@ pub const MIGRATIONS: &[Migration] = &[
     ("admin", include_str!("schema/0006_admin.sql")),
     ("schemas", include_str!("schema/0007_schemas.sql")),
     ("departures", include_str!("schema/0008_departures.sql")),
+    ("ranges", include_str!("schema/0009_ranges.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (\

@@ -2,9 +2,12 @@
 
 pub mod intend;
 pub mod inventory;
+pub mod owned;
 pub mod pace;
 pub mod perform;
 pub mod probe;
+mod round;
 pub mod run;
 pub mod settle;
+mod spread;
 pub mod writes;

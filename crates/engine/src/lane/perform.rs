@@ -276,9 +276,11 @@ pub async fn load_users_of(
     let (apps, tenant, app_id) = (shared.engine.apps.clone(), shared.tenant.clone(), shared.app.clone());
     let env = &shared.engine.env;
     let (now_ms, at_ms) = (env.now_ms(), env.monotonic_ms());
+    // On a thread of its own, beside the runs.
     shared
         .engine
-        .read(move |tx| {
+        .store
+        .read_long(shared.tenant.as_str(), move |tx| {
             let app = apps.get(tx, &tenant, &app_id)?;
             let scope = Scope { tenant: tenant.clone(), app, now_ms, with_groups: false };
             let is_user = |subject: &Subject| match subject {

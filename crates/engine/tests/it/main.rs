@@ -6,6 +6,8 @@ mod confirmations;
 mod connection_compare;
 mod departures;
 mod directory;
+#[cfg(test)]
+mod dispatch;
 mod endpoint_calls;
 mod findings;
 #[cfg(test)]

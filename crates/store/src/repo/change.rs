@@ -1,6 +1,6 @@
 //! Changes whose subjects are not yet spread over the lanes: written with the change, expanded by the dispatcher.
 
-use domain::ids::{TenantId, WaveId};
+use domain::ids::{AppId, GroupId, TenantId, WaveId};
 
 use crate::{Row, StoreError, Tx, statement};
 
@@ -16,6 +16,11 @@ statement!(
 statement!(ADVANCE, "UPDATE change SET after_id = $3 WHERE tenant = $1 AND id = $2");
 statement!(DELETE_TO, "DELETE FROM change WHERE tenant = $1 AND id <= $2");
 statement!(COUNT, "SELECT COUNT(*) FROM change WHERE tenant = $1");
+statement!(
+    GROUPS_TO_COME,
+    "SELECT kind, object, app FROM change WHERE tenant = $1 AND kind IN ('assignment', 'push_group') AND member <> 'user'
+       AND after_id = '' ORDER BY id LIMIT $2"
+);
 
 /// What kind of range a change stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,14 +120,27 @@ pub fn count(tx: &mut Tx<'_>, tenant: &TenantId) -> Result<i64, StoreError> {
     tx.one(&COUNT, &[tenant.as_str().into()], |row| row.int(0))
 }
 
+/// Assignments and pushes of groups whose expansion has not begun, the oldest `limit` of them: kind, group and app.
+pub fn groups_to_come(
+    tx: &mut Tx<'_>,
+    tenant: &TenantId,
+    limit: i64,
+) -> Result<Vec<(ChangeKind, GroupId, AppId)>, StoreError> {
+    tx.rows(&GROUPS_TO_COME, &[tenant.as_str().into(), limit.into()], |row| {
+        Ok((kind(row, 0)?, GroupId::new(row.text(1)?), AppId::new(row.text(2)?)))
+    })
+}
+
+fn kind(row: &Row<'_>, place: usize) -> Result<ChangeKind, StoreError> {
+    let text = row.text(place)?;
+    ChangeKind::parse(&text)
+        .ok_or(StoreError::Row { statement: "change", detail: format!("unknown kind of change '{text}'") })
+}
+
 fn read(row: &Row<'_>) -> Result<RangeChange, StoreError> {
-    let kind = row.text(1)?;
     Ok(RangeChange {
         id: row.text(0)?,
-        kind: ChangeKind::parse(&kind).ok_or(StoreError::Row {
-            statement: "change",
-            detail: format!("unknown kind of change '{kind}'"),
-        })?,
+        kind: kind(row, 1)?,
         object: row.text(2)?,
         member: row.text(3)?,
         app: row.text(4)?,
