@@ -8,11 +8,15 @@ use serde_json::json;
 use simapp::Config;
 use store::repo::{edge, mark};
 
-use crate::lane::sqlite;
+use crate::lane::{postgres, sqlite};
 use crate::lane_world::{LaneWorld, create_group, create_user, member, names, no_member, update_user};
 
 async fn world() -> LaneWorld {
-    LaneWorld::new(sqlite(), Config::default(), |_| {}).await
+    on(sqlite()).await
+}
+
+async fn on(store: store::Store) -> LaneWorld {
+    LaneWorld::new(store, Config::default(), |_| {}).await
 }
 
 /// Generations of a user's mark and of her membership in `team`: how often each was written.
@@ -29,23 +33,25 @@ async fn written(world: &LaneWorld, n: usize) -> (i64, i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_an_assignment_and_a_push_to_come_will_mark_is_marked_once() {
-    let world = world().await;
-    world.team(3).await;
-    dispatch_all(&world.engine, &world.tenant).await.unwrap();
-    assert_eq!(written(&world, 2).await, (1, 1));
-    world.apply(vec![update_user(2, json!({"userName": "u2", "active": true}))]).await;
-    dispatch_all(&world.engine, &world.tenant).await.unwrap();
-    assert_eq!(written(&world, 2).await.0, 2, "nothing is to come any more");
+    for world in [on(sqlite()).await, on(postgres()).await] {
+        world.team(3).await;
+        dispatch_all(&world.engine, &world.tenant).await.unwrap();
+        assert_eq!(written(&world, 2).await, (1, 1));
+        world.apply(vec![update_user(2, json!({"userName": "u2", "active": true}))]).await;
+        dispatch_all(&world.engine, &world.tenant).await.unwrap();
+        assert_eq!(written(&world, 2).await.0, 2, "nothing is to come any more");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_joins_or_leaves_while_the_expansion_is_to_come_is_not_forgotten() {
-    let world = world().await;
-    world.team(4).await;
-    world.apply(vec![no_member("team", 1), create_user(5, json!({})), member("team", 5)]).await;
-    world.sync(false).await;
-    assert_eq!(world.accounts().into_keys().collect::<Vec<_>>(), ["u2", "u3", "u4", "u5"]);
-    assert_eq!(world.members()["team"], names(&[2, 3, 4, 5]));
+    for world in [on(sqlite()).await, on(postgres()).await] {
+        world.team(4).await;
+        world.apply(vec![no_member("team", 1), create_user(5, json!({})), member("team", 5)]).await;
+        world.sync(false).await;
+        assert_eq!(world.accounts().into_keys().collect::<Vec<_>>(), ["u2", "u3", "u4", "u5"]);
+        assert_eq!(world.members()["team"], names(&[2, 3, 4, 5]));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

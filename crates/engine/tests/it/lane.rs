@@ -15,7 +15,7 @@ pub(crate) fn sqlite() -> Store {
     Store::open(&location, OpenOptions { create: true, ..OpenOptions::new(1) }).unwrap()
 }
 
-fn postgres() -> Store {
+pub(crate) fn postgres() -> Store {
     Store::open(&store::testing::postgres(), OpenOptions { create: true, ..OpenOptions::new(1) }).unwrap()
 }
 
