@@ -90,6 +90,7 @@ impl Owned {
                 return Ok(());
             }
             for _ in 0..steps {
+                self.renew_if_due().await?;
                 more = more && dispatch_some(&shared.engine, &shared.tenant).await?.is_some();
             }
             steps *= 2;

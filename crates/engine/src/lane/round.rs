@@ -79,10 +79,11 @@ impl<'a> Round<'a> {
         let shared = self.shared.clone();
         let mut writes = std::pin::pin!(serve(&shared));
         loop {
+            self.lane.owned.renew_if_due().await?;
             self.fetch().await?;
             self.begin();
             if let Some(Some(ended)) = self.running.next().now_or_never() {
-                self.ended(ended).await?;
+                self.ended(ended);
                 continue;
             }
             if self.may_begin() {
@@ -95,7 +96,7 @@ impl<'a> Round<'a> {
             }
             tokio::select! {
                 biased;
-                Some(ended) = self.running.next(), if !self.running.is_empty() => self.ended(ended).await?,
+                Some(ended) = self.running.next(), if !self.running.is_empty() => self.ended(ended),
                 never = &mut writes => match never {},
                 read = wait_for(&mut self.reading), if self.reading.is_some() => {
                     self.reading = None;
@@ -107,7 +108,7 @@ impl<'a> Round<'a> {
                         self.fail(error);
                     }
                 }
-                () = tokio::time::sleep(Duration::from_secs(5)) => self.lane.owned.renew_if_due().await?,
+                () = tokio::time::sleep(Duration::from_secs(5)) => {}
             }
         }
         match self.failure.take() {
@@ -156,7 +157,12 @@ impl<'a> Round<'a> {
     }
 
     fn may_begin(&self) -> bool {
-        self.is_open() && !self.ready.is_empty() && self.has_room()
+        self.is_open() && !self.ready.is_empty() && self.has_room() && !self.is_paused()
+    }
+
+    /// The app asked for a pause that is not over.
+    fn is_paused(&self) -> bool {
+        self.shared.pace.pause_left(self.shared.engine.env.monotonic_ms()) > 0
     }
 
     fn begin(&mut self) {
@@ -175,33 +181,24 @@ impl<'a> Round<'a> {
     }
 
     /// What follows from the end of a run.
-    async fn ended(&mut self, (subject, result): Ended) -> Result<(), EngineError> {
+    fn ended(&mut self, (subject, result): Ended) {
         self.busy.remove(&subject);
         self.any = true;
         let finish = match result {
             Ok(finish) => finish,
-            Err(error) => {
-                self.fail(error);
-                return Ok(());
-            }
+            Err(error) => return self.fail(error),
         };
         self.count(&finish);
         let left = self.queue.len() + self.busy.len();
         (self.progress)(self.lane.report.subjects, u64::try_from(left).unwrap_or(0));
         match finish.lane {
             LaneSignal::Fine => {}
-            LaneSignal::Throttled(_) => {
-                self.queue.clear();
-                for (subject, _) in self.ready.drain(..) {
-                    self.busy.remove(&subject);
-                }
-            }
+            LaneSignal::Throttled(_) => self.queue.clear(),
             signal => {
                 self.shared.stopped.store(true, Ordering::Release);
                 self.stop = signal;
             }
         }
-        self.lane.owned.renew_if_due().await
     }
 
     /// What follows from the signal that stopped the runs; true: there is reason to look again.
@@ -227,7 +224,7 @@ impl<'a> Round<'a> {
     /// not one by one; but never longer than their turn.
     async fn due(&mut self) -> Result<Vec<Subject>, EngineError> {
         let shared = self.shared.clone();
-        if !self.lane.is_active().await? || shared.pace.pause_left(shared.engine.env.monotonic_ms()) > 0 {
+        if !self.lane.is_active().await? || self.is_paused() {
             return Ok(vec![]);
         }
         let (tenant, app, now_ms) = (shared.tenant.clone(), shared.app.clone(), shared.engine.env.now_ms());
