@@ -116,7 +116,7 @@ impl Expansion<'_, '_> {
             }
         }
         for app_id in self.gather.apps_of(tx, id.as_str())? {
-            if !self.gather.will_be_marked(&app_id, id.as_str()) {
+            if !self.gather.will_be_marked(&app_id, id) {
                 self.touch(&app_id, &[Subject::User(id.clone())]);
             }
             self.reports(tx, &app_id, id)?;
@@ -165,23 +165,16 @@ impl Expansion<'_, '_> {
             }
         }
         for group_id in groups {
-            let stays = |gather: &Gather<'_>, user: &UserId| are_in || gather.is_in(user.as_str(), group_id);
             for app_id in self.gather.pushed(tx, group_id)? {
                 let mut moved = users.to_vec();
-                if self.gather.will_touch(&app_id, group_id) {
-                    moved.retain(|user| !stays(self.gather, user));
-                }
+                moved.retain(|user| !self.gather.will_touch(&app_id, group_id, user, are_in));
                 self.gather.edges(&app_id, group_id, &moved);
                 self.touch(&app_id, &[Subject::Group(group_id.clone())]);
             }
             for app_id in self.gather.assigned(tx, group_id.as_str())? {
-                let mut moved = users.to_vec();
-                if self.gather.will_mark(&app_id, group_id) {
-                    moved.retain(|user| {
-                        self.gather.has_link(&app_id, user.as_str()) || !stays(self.gather, user)
-                    });
-                }
-                let moved: Vec<Subject> = moved.into_iter().map(Subject::User).collect();
+                let moved =
+                    users.iter().filter(|user| !self.gather.will_mark(&app_id, group_id, user, are_in));
+                let moved: Vec<Subject> = moved.cloned().map(Subject::User).collect();
                 self.touch(&app_id, &moved);
             }
         }
@@ -278,7 +271,7 @@ impl Expansion<'_, '_> {
         let assignments = app::assignments(tx, self.tenant, app_id)?;
         let Some(assignment) = assignments.get(index) else { return Ok(None) };
         // Who has a link was marked before; the others wait for that expansion.
-        if matches!(&assignment.subject, Subject::Group(id) if self.gather.will_mark(app_id, id)) {
+        if matches!(&assignment.subject, Subject::Group(id) if self.gather.will_expand(app_id, id)) {
             return Ok(Some(format!("a:{}:", index + 1)));
         }
         let users = match &assignment.subject {

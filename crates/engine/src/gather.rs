@@ -160,32 +160,35 @@ impl<'a> Gather<'a> {
         Ok(apps)
     }
 
-    /// Whether an expansion that has not begun will mark everybody in this group. Who leaves it until then leaves a change
-    /// of their own.
-    pub(crate) fn will_mark(&self, app: &AppId, group: &GroupId) -> bool {
+    /// Whether an expansion that has not begun will mark who is in this group.
+    pub(crate) fn will_expand(&self, app: &AppId, group: &GroupId) -> bool {
         !self.to_be_marked.is_empty() && self.to_be_marked.contains(&(group.clone(), app.clone()))
     }
 
-    /// Whether an expansion that has not begun will touch all memberships of this group.
-    pub(crate) fn will_touch(&self, app: &AppId, group: &GroupId) -> bool {
-        !self.to_be_touched.is_empty() && self.to_be_touched.contains(&(group.clone(), app.clone()))
+    /// Whether a user's mark may be left to that expansion: she is in the group (`is_in`: that is known), and if she leaves it
+    /// until then, that is a change of her own. Not if she has an account: what becomes of it has the urgency and the wave of
+    /// her change.
+    pub(crate) fn will_mark(&self, app: &AppId, group: &GroupId, user: &UserId, is_in: bool) -> bool {
+        self.will_expand(app, group)
+            && self.linked.get(user.as_str()).is_some_and(|apps| !apps.contains(app))
+            && (is_in || self.is_in(user, group))
     }
 
-    /// Whether the mark of a changed user may be left to an expansion that has not begun. Not if she has an account: what
-    /// becomes of it belongs to the wave of her change.
-    pub(crate) fn will_be_marked(&self, app: &AppId, user: &str) -> bool {
-        let mut groups = self.above.get(user).into_iter().flatten();
-        !self.has_link(app, user) && groups.any(|group| self.will_mark(app, group))
+    /// The same of a membership and the expansion of a push.
+    pub(crate) fn will_touch(&self, app: &AppId, group: &GroupId, user: &UserId, is_in: bool) -> bool {
+        !self.to_be_touched.is_empty()
+            && self.to_be_touched.contains(&(group.clone(), app.clone()))
+            && (is_in || self.is_in(user, group))
     }
 
-    /// Whether a user has a link in an app; true also where that is not known.
-    pub(crate) fn has_link(&self, app: &AppId, user: &str) -> bool {
-        self.linked.get(user).is_none_or(|apps| apps.contains(app))
+    /// Whether the mark of a changed user may be left to the expansion of any of her groups.
+    pub(crate) fn will_be_marked(&self, app: &AppId, user: &UserId) -> bool {
+        let mut groups = self.above.get(user.as_str()).into_iter().flatten();
+        groups.any(|group| self.will_mark(app, group, user, true))
     }
 
-    /// Whether a user is in a group, as far as it is known.
-    pub(crate) fn is_in(&self, user: &str, group: &GroupId) -> bool {
-        self.above.get(user).is_some_and(|groups| groups.contains(group))
+    fn is_in(&self, user: &UserId, group: &GroupId) -> bool {
+        self.above.get(user.as_str()).is_some_and(|groups| groups.contains(group))
     }
 
     /// Groups that contain a user or group, directly or nested.

@@ -1,4 +1,4 @@
-//! Drives one lane: takes it, spreads changes, runs due subjects side by side, and stops when nothing is ready.
+//! Drives one lane: takes it, has one round after the other, and stops when nothing is ready.
 
 use std::sync::atomic::Ordering;
 
@@ -48,8 +48,7 @@ pub async fn run_lane(
         dispatch_all(engine, tenant).await?;
         return Ok(LaneReport::default());
     }
-    let mut owned = Owned::take(engine, tenant, app, transport).await?;
-    owned.read_inventory().await?;
+    let owned = Owned::take(engine, tenant, app, transport).await?;
     let mut lane = Lane { owned, report: LaneReport::default(), groups_ms: engine.env.monotonic_ms() };
     let result = lane.drive(wait, progress).await;
     let report = lane.report().await;
@@ -72,6 +71,7 @@ enum Idle {
 
 impl Lane {
     async fn drive(&mut self, wait: bool, progress: Progress<'_>) -> Result<(), EngineError> {
+        self.owned.read_inventory().await?;
         loop {
             if !self.is_active().await? {
                 return Ok(());
